@@ -1,0 +1,152 @@
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { applyPlan, recoverGuest, type Failpoint, type Outcome } from '../apply/apply.ts';
+import type { Effects } from '../apply/effects.ts';
+import { interruptedGuests } from '../apply/journal.ts';
+import { listGuests, observeGuest, observeGuests, requireGuest } from '../apply/observe.ts';
+import { createLayering } from '../engines/layering.ts';
+import { compareFingerprints, refuseSoftReboot, takeFingerprint } from '../guard/fingerprint.ts';
+import { Failure } from '../model/failure.ts';
+import { parseGuestName, type GuestName } from '../model/names.ts';
+import { guestPaths, hostPaths, poolPath, stateDirectory } from '../model/paths.ts';
+import type { GuestState } from '../plan/state.ts';
+import { describe, type Plan } from '../plan/step.ts';
+import { acquireLock } from '../system/lock.ts';
+import { Repo } from '../system/ostree.ts';
+import { createRunner } from '../system/run.ts';
+import { Systemd } from '../system/systemd.ts';
+import { createCommandLog, createProgress, standardStreams, type Streams } from './output.ts';
+
+export interface GlobalOptions {
+  verbose: boolean;
+  json: boolean;
+  dryRun: boolean;
+}
+
+/** What every verb gets: the host, and how to talk to the user. */
+export class App {
+  readonly effects: Effects;
+  readonly streams: Streams;
+  readonly options: GlobalOptions;
+  readonly #failpoint: Failpoint;
+
+  constructor(options: GlobalOptions, environment: Readonly<Record<string, string | undefined>>) {
+    this.options = options;
+    this.streams = standardStreams(environment);
+    const runner = createRunner(createCommandLog(this.streams, options.verbose), environment);
+    const ostreeBooted = existsSync('/run/ostree-booted');
+    const paths = hostPaths(stateDirectory(environment['GUESTREE_STATE'], ostreeBooted));
+    const pool = new Repo(runner, poolPath(paths));
+    const progress = createProgress(this.streams, false);
+    this.#failpoint = failpointOf(environment['GUESTREE_FAILPOINT']);
+    this.effects = {
+      paths,
+      runner,
+      systemd: new Systemd(runner),
+      pool,
+      layering: createLayering({ runner, pool, paths }),
+      now: () => new Date(),
+      program: [process.execPath, realpathSync(process.argv[1] ?? '')],
+      bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      ostreeBooted,
+      progress,
+      interrupted: watchSignals(),
+    };
+  }
+
+  /** Prints the object as JSON with `--json`, else the text made of it. Both come from the same object. */
+  print(value: Readonly<Record<string, unknown>>, render: () => string): void {
+    this.streams.out(this.options.json ? `${JSON.stringify({ version: 1, ...value }, null, 2)}\n` : render());
+  }
+
+  async guests(): Promise<GuestName[]> {
+    return listGuests(this.effects.paths);
+  }
+
+  async observe(name: GuestName): Promise<GuestState> {
+    await requireGuest(this.effects.paths, name);
+    return observeGuest(this.effects.paths, this.effects.systemd, name);
+  }
+
+  async observeAll(names: readonly GuestName[]): Promise<GuestState[]> {
+    return observeGuests(this.effects.paths, this.effects.systemd, names);
+  }
+
+  /** Applies a plan under the guard; with --dry-run prints its steps and changes nothing. */
+  async apply(plan: Plan): Promise<Outcome | 'dry-run'> {
+    if (this.options.dryRun) {
+      this.streams.out(plan.steps.map((step, index) => `${index + 1}. ${describe(step)}\n`).join(''));
+      return 'dry-run';
+    }
+    if (!this.effects.ostreeBooted) return applyPlan(plan, this.effects, this.#failpoint);
+    await refuseSoftReboot();
+    const before = await takeFingerprint(this.effects.runner);
+    try {
+      return await applyPlan(plan, this.effects, this.#failpoint);
+    } finally {
+      const changes = compareFingerprints(before, await takeFingerprint(this.effects.runner));
+      if (changes.length > 0) {
+        // eslint-disable-next-line no-unsafe-finally -- a host that changed outweighs whatever else happened
+        throw new Failure('guard', `the host changed during "${plan.operation}": ${changes.join('; ')}`, {
+          hint: 'guestree does not write there. If the host was updated at the same time, this is that update; else see: ostree admin status',
+        });
+      }
+    }
+  }
+
+  /** Runs something with the guest's lock held, after what was interrupted before has been finished or undone. */
+  async locked<T>(name: GuestName, work: () => Promise<T>): Promise<T> {
+    if (this.options.dryRun) return work();
+    const places = guestPaths(this.effects.paths, name);
+    const release = await acquireLock(places.lock, `the guest "${name}"`);
+    try {
+      const recovery = await recoverGuest({ guest: name }, this.effects, this.#failpoint);
+      if (recovery !== 'nothing')
+        this.effects.progress.warning(`${name}: an interrupted operation was ${recovery}`);
+      return await work();
+    } finally {
+      await release();
+    }
+  }
+
+  async interruptedGuests(): Promise<GuestName[]> {
+    return interruptedGuests(this.effects.paths);
+  }
+
+  /**
+   * Does the same for several guests, one after the other. A guest that fails does not keep the others from their
+   * turn; at the end the first failure is thrown, with its guest's name.
+   */
+  async each(names: readonly string[], work: (name: GuestName) => Promise<void>): Promise<void> {
+    const parsed = [...new Set(names)].map(parseGuestName);
+    const failures: Failure[] = [];
+    for (const name of parsed) {
+      try {
+        await work(name);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        failures.push(error.of(name));
+      }
+    }
+    for (const failure of failures.slice(1)) this.streams.err(renderFailure(failure));
+    if (failures[0]) throw failures[0];
+  }
+}
+
+/** What went wrong, why, and what to type next. */
+export function renderFailure(failure: Failure): string {
+  const where = failure.guest === undefined ? '' : `${failure.guest}: `;
+  return `guestree: ${where}${failure.message}\n${failure.hint === undefined ? '' : `  ${failure.hint}\n`}`;
+}
+
+/** `GUESTREE_FAILPOINT=before:3` kills this process there, for the tests that prove recovery. */
+function failpointOf(wanted: string | undefined): Failpoint {
+  return (point) => {
+    if (wanted !== undefined && point === wanted) process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+function watchSignals(): () => boolean {
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => (asked = true));
+  return () => asked;
+}

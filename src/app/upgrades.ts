@@ -1,0 +1,27 @@
+import type { Effects } from '../apply/effects.ts';
+import type { PackageChange } from '../apply/layering.ts';
+import { placesOf } from '../apply/effects.ts';
+import { currentGeneration, pendingGeneration, type GuestState } from '../plan/state.ts';
+import { treeRef } from '../model/paths.ts';
+
+/** What an upgrade of this guest would change. Looks only: nothing is built or kept. */
+export async function pendingChanges(effects: Effects, state: GuestState): Promise<PackageChange[]> {
+  const places = placesOf(effects, state.name);
+  const newest = pendingGeneration(state) ?? state.current;
+  try {
+    return await effects.layering.pending({
+      guest: state.name,
+      source: state.definition.source,
+      base: (state.generations.find((each) => each.number === newest) ?? currentGeneration(state)).base,
+      onto: await effects.pool.require(treeRef(state.name, newest)),
+      subject: `${state.name}, look for upgrades`,
+      configuration: `${places.current}/root/etc`,
+      scratch: places.scratch,
+      ids: places.ids,
+      detail: (line) => effects.progress.detail(line),
+      warning: (text) => effects.progress.warning(text),
+    });
+  } finally {
+    await effects.layering.clean(places.scratch);
+  }
+}

@@ -1,0 +1,40 @@
+import type { GuestName } from '../model/names.ts';
+import { guestPaths, type GuestPaths, type Paths } from '../model/paths.ts';
+import { Repo, Sysroot } from '../system/ostree.ts';
+import type { Runner } from '../system/run.ts';
+import type { Systemd } from '../system/systemd.ts';
+import type { Layering } from './layering.ts';
+
+/** Everything that executors may touch, passed in and never imported, so that tests can use another place. */
+export interface Effects {
+  paths: Paths;
+  runner: Runner;
+  systemd: Systemd;
+  pool: Repo;
+  layering: Layering;
+  now: () => Date;
+  /** Argv of this program, for units that call it. */
+  program: readonly string[];
+  bootId: string;
+  ostreeBooted: boolean;
+  progress: Progress;
+  /** Whether the user asked to stop (SIGINT, SIGTERM): looked at between steps. */
+  interrupted: () => boolean;
+}
+
+export interface Progress {
+  /** A step begins. */
+  step(index: number, count: number, guest: string | undefined, sentence: string): void;
+  /** Something that happens within a step. */
+  detail(line: string): void;
+  /** Something that the user should know afterwards. */
+  warning(text: string): void;
+}
+
+export function placesOf(effects: Effects, guest: GuestName): GuestPaths {
+  return guestPaths(effects.paths, guest);
+}
+
+export function sysrootOf(effects: Effects, guest: GuestName): Sysroot {
+  return new Sysroot(effects.runner, placesOf(effects, guest).sysroot);
+}

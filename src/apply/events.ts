@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { SwitchEvent } from '../plan/state.ts';
+import { appendSynced, readOptional } from '../system/files.ts';
+
+const schema = z.object({
+  time: z.iso.datetime(),
+  generation: z.number().int(),
+  previous: z.number().int().optional(),
+  reason: z.string(),
+  downtimeMs: z.number().optional(),
+});
+
+/** The guest's event log; a line that a power cut left incomplete is passed over. */
+export async function readEvents(path: string): Promise<SwitchEvent[]> {
+  const text = (await readOptional(path)) ?? '';
+  return text.split('\n').flatMap((line) => {
+    try {
+      const event = schema.safeParse(JSON.parse(line));
+      if (!event.success) return [];
+      return [{ ...event.data, previous: event.data.previous, downtimeMs: event.data.downtimeMs }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+export async function appendEvent(path: string, event: SwitchEvent): Promise<void> {
+  const text = (await readOptional(path)) ?? '';
+  const separator = text === '' || text.endsWith('\n') ? '' : '\n';
+  await appendSynced(path, `${separator}${JSON.stringify(event)}\n`);
+}

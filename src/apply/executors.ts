@@ -1,0 +1,59 @@
+import type { Action, Step, StepArguments } from '../plan/step.ts';
+import { deploy, mergeEtc, prune, render, retire } from './deployment.ts';
+import type { Effects } from './effects.ts';
+import { define, link, prepareHost, reload } from './host.ts';
+import { halt, settle, start, stop, swap } from './machine.ts';
+import { deleteGuest, keepData, unlink } from './removal.ts';
+import { fetchBase, layer, makeSysroot } from './trees.ts';
+
+/** Facts of one run that later steps of the same run use and that may be lost in a crash. */
+export interface Run {
+  /** When the guest was told to stop, in milliseconds of a monotonic clock. */
+  stoppedAt?: number;
+  downtimeMs?: number;
+  /** Whether the host was rebooted since the plan began: then systemd decides what runs. */
+  rebooted: boolean;
+}
+
+export interface Executor<Arguments> {
+  /** May be called again after it ended or was cut off. `unchanged` ends the plan, which is then undone. */
+  apply(args: Arguments, effects: Effects, run: Run): Promise<'unchanged' | undefined>;
+  /**
+   * Takes it back, wherever it was cut off; may be called again. Without it there is nothing to take back: the step
+   * leaves only what is harmless and is used by the next try.
+   */
+  undo?(args: Arguments, effects: Effects, run: Run): Promise<void>;
+}
+
+/** A total map: a step without an executor does not compile. */
+const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
+  'prepare-host': prepareHost,
+  'make-sysroot': makeSysroot,
+  'fetch-base': fetchBase,
+  layer,
+  deploy,
+  render,
+  define,
+  halt,
+  stop,
+  'merge-etc': mergeEtc,
+  swap,
+  link,
+  reload,
+  start,
+  settle,
+  retire,
+  prune,
+  unlink,
+  'keep-data': keepData,
+  'delete-guest': deleteGuest,
+};
+
+export function executorOf(step: Step): Executor<Step> {
+  // The compiler cannot relate a step's action to the executor's arguments; the map's type does.
+  return EXECUTORS[step.action] as unknown as Executor<Step>;
+}
+
+export function isAction(action: string): action is Action {
+  return Object.hasOwn(EXECUTORS, action);
+}

@@ -1,0 +1,107 @@
+import { readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { parseGuestName, type GuestName } from '../model/names.ts';
+import type { Paths } from '../model/paths.ts';
+import type { Plan, Step } from '../plan/step.ts';
+import { appendSynced, exists, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
+
+/**
+ * What is under way on one guest. The first line holds the whole plan; each further line says that a step began or
+ * ended, and is on the disk before the step is touched. A plan that ended has no journal.
+ */
+const head = z.object({
+  version: z.literal(1),
+  operation: z.string(),
+  guest: z.string().optional(),
+  startedAt: z.string(),
+  /** /proc/sys/kernel/random/boot_id of the host: after a reboot nothing that was started runs any more. */
+  bootId: z.string(),
+  steps: z.array(z.looseObject({ action: z.string() })),
+});
+const mark = z.object({ event: z.enum(['begin', 'end', 'undo']), step: z.number().int().min(0) });
+
+export interface Interrupted {
+  plan: Plan;
+  bootId: string;
+  /** Index of the last step that began; -1 if none. */
+  begun: number;
+  /** Index of the last step that ended; -1 if none. */
+  ended: number;
+  /** Whether undoing had begun. */
+  undoing: boolean;
+}
+
+export class Journal {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async open(plan: Plan, bootId: string, startedAt: string): Promise<void> {
+    const first = {
+      version: 1,
+      operation: plan.operation,
+      guest: plan.guest,
+      startedAt,
+      bootId,
+      steps: plan.steps,
+    };
+    await writeFileAtomic(this.#path, `${JSON.stringify(first)}\n`, 0o600);
+  }
+
+  async mark(event: 'begin' | 'end' | 'undo', step: number): Promise<void> {
+    await appendSynced(this.#path, `${JSON.stringify({ event, step })}\n`);
+  }
+
+  async close(): Promise<void> {
+    await rm(this.#path, { force: true });
+    if (await exists(dirname(this.#path))) await syncDirectory(dirname(this.#path));
+  }
+
+  /** What was interrupted, or undefined. A journal that was never written whole means that nothing had begun. */
+  async interrupted(): Promise<Interrupted | undefined> {
+    const text = await readOptional(this.#path);
+    return text === undefined ? undefined : parseJournal(text);
+  }
+}
+
+/** Reads a journal; a last line that was cut by a power loss is left out: its step had not begun. */
+export function parseJournal(text: string): Interrupted | undefined {
+  const [first, ...rest] = text.split('\n');
+  const plan = head.safeParse(parseJson(first ?? ''));
+  if (!plan.success) return undefined;
+  const guest = plan.data.guest === undefined ? undefined : parseGuestName(plan.data.guest);
+  const interrupted: Interrupted = {
+    // Written by this program from a Plan; the actions are checked where they are looked up.
+    plan: { operation: plan.data.operation, guest, steps: plan.data.steps as unknown as Step[] },
+    bootId: plan.data.bootId,
+    begun: -1,
+    ended: -1,
+    undoing: false,
+  };
+  for (const line of rest) {
+    const parsed = mark.safeParse(parseJson(line));
+    if (!parsed.success) continue;
+    if (parsed.data.event === 'begin') interrupted.begun = parsed.data.step;
+    else if (parsed.data.event === 'end') interrupted.ended = parsed.data.step;
+    else interrupted.undoing = true;
+  }
+  return interrupted;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The guests on which something was interrupted. */
+export async function interruptedGuests(paths: Paths): Promise<GuestName[]> {
+  const directory = join(paths.state, 'journal');
+  if (!(await exists(directory))) return [];
+  return (await readdir(directory)).filter((entry) => !entry.startsWith('.')).map(parseGuestName);
+}

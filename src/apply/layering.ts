@@ -1,0 +1,50 @@
+import type { Commit, GuestName, PackageName } from '../model/names.ts';
+import type { Source } from '../model/source.ts';
+
+/** Makes trees. Implemented by src/engines and src/tree; executors know only this. */
+export interface Layering {
+  /** Imports a base tree into the pool, or takes the one that is there, and gives its commit. */
+  fetchBase(source: Source, detail: (line: string) => void): Promise<Commit>;
+  /** Brings a base tree up to date with its source. */
+  refreshBase(source: Source, detail: (line: string) => void): Promise<Commit>;
+  /** Layers packages on a tree; the ref points at the result. */
+  build(request: LayerRequest): Promise<void>;
+  /** What `upgrade` would change, without building. */
+  pending(request: PendingRequest): Promise<PackageChange[]>;
+  /** Packages of a tree with their versions. */
+  packages(commit: Commit): Promise<Map<string, string>>;
+  /** Name of the engine that layers on this tree. */
+  engineOf(commit: Commit): Promise<string>;
+  compareVersions(a: string, b: string): number;
+  /** Removes what an interrupted build left in a scratch directory, mounts first. */
+  clean(scratch: string): Promise<void>;
+}
+
+export interface LayerRequest {
+  guest: GuestName;
+  onto: Commit;
+  packages: readonly PackageName[];
+  upgrade: boolean;
+  ref: string;
+  subject: string;
+  /** The guest's own /etc: its package sources are used. Undefined for a new guest. */
+  configuration: string | undefined;
+  scratch: string;
+  /** File with the user and group ids that the guest has had; read and written. */
+  ids: string;
+  detail: (line: string) => void;
+  warning: (text: string) => void;
+}
+
+export interface PendingRequest extends Omit<LayerRequest, 'ref' | 'packages' | 'upgrade'> {
+  source: Source;
+  /** The base that the guest's tree was layered on. */
+  base: Commit;
+}
+
+/** A difference between two package lists; `undefined` where the package is not in one of them. */
+export interface PackageChange {
+  package: string;
+  from: string | undefined;
+  to: string | undefined;
+}

@@ -1,0 +1,85 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { baseRef, treeRef } from '../model/paths.ts';
+import type { StepArguments } from '../plan/step.ts';
+import { exists, writeFileAtomic } from '../system/files.ts';
+import { acquireLock } from '../system/lock.ts';
+import { placesOf, sysrootOf, type Effects } from './effects.ts';
+import type { Executor } from './executors.ts';
+import { readDefinition } from './observe.ts';
+
+export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
+  async apply({ guest }, effects) {
+    const places = placesOf(effects, guest);
+    // Only a first try that was cut off can have left something here: create refuses a guest that exists.
+    await rm(places.root, { recursive: true, force: true });
+    await mkdir(places.generations, { recursive: true });
+    await mkdir(places.sysroot);
+    await sysrootOf(effects, guest).init(guest);
+    const id = (await readFile('/proc/sys/kernel/random/uuid', 'utf8')).trim().replaceAll('-', '');
+    await writeFileAtomic(places.machineId, `${id}\n`);
+    return undefined;
+  },
+  async undo({ guest }, effects) {
+    await rm(placesOf(effects, guest).root, { recursive: true, force: true });
+  },
+};
+
+export const fetchBase: Executor<StepArguments['fetch-base']> = {
+  async apply({ guest, generation, from }, effects) {
+    const ref = baseRef(guest, generation);
+    if (typeof from === 'number') {
+      await effects.pool.setRef(ref, await effects.pool.require(baseRef(guest, from)));
+      return undefined;
+    }
+    const { source } = await readDefinition(effects.paths, guest);
+    const detail = (line: string): void => effects.progress.detail(line);
+    // Two guests may want the same base at once: the second one waits and then finds it made.
+    const release = await acquireLock(`${effects.paths.locks}/.base`, 'the base trees', true);
+    try {
+      const commit =
+        from === 'source'
+          ? await effects.layering.fetchBase(source, detail)
+          : await effects.layering.refreshBase(source, detail);
+      await effects.pool.setRef(ref, commit);
+    } finally {
+      await release();
+    }
+    return undefined;
+  },
+  async undo({ guest, generation }, effects) {
+    if (await exists(effects.pool.path)) await effects.pool.deleteRef(baseRef(guest, generation));
+  },
+};
+
+export const layer: Executor<StepArguments['layer']> = {
+  async apply({ guest, generation, onto, packages, upgrade, unlike }, effects) {
+    const places = placesOf(effects, guest);
+    const ref = treeRef(guest, generation);
+    const lower = await effects.pool.require(
+      onto === 'base' ? baseRef(guest, generation) : treeRef(guest, onto),
+    );
+    await effects.layering.clean(places.scratch);
+    const etc = `${places.current}/root/etc`;
+    await effects.layering.build({
+      guest,
+      onto: lower,
+      packages,
+      upgrade,
+      ref,
+      subject: `${guest}, generation ${generation}`,
+      configuration: (await exists(etc)) ? etc : undefined,
+      scratch: places.scratch,
+      ids: places.ids,
+      detail: (line) => effects.progress.detail(line),
+      warning: (text) => effects.progress.warning(text),
+    });
+    if (unlike === undefined) return undefined;
+    const old = await effects.pool.contentChecksum(await effects.pool.require(treeRef(guest, unlike)));
+    const fresh = await effects.pool.contentChecksum(await effects.pool.require(ref));
+    return old === fresh ? 'unchanged' : undefined;
+  },
+  async undo({ guest, generation }, effects) {
+    await effects.layering.clean(placesOf(effects, guest).scratch);
+    if (await exists(effects.pool.path)) await effects.pool.deleteRef(treeRef(guest, generation));
+  },
+};

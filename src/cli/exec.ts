@@ -1,0 +1,32 @@
+import { parseGuestName } from '../model/names.ts';
+import { requireRunning } from './shell.ts';
+import type { Verb } from './verb.ts';
+
+export const exec: Verb = {
+  name: 'exec',
+  args: '<name> <command...>',
+  summary: 'run a command in a running guest; its exit code becomes that of guestree',
+  kind: 'passing',
+  examples: ['guestree exec mail -- postqueue -p'],
+  declare: (command) => void command.passThroughOptions(),
+  async run(app, args) {
+    const name = parseGuestName(args.required(0));
+    await requireRunning(app, name);
+    // systemd-run(1): --pipe hands over our standard streams, --wait gives the exit code.
+    const { exitCode } = await app.effects.runner.run(
+      'systemd-run',
+      [
+        `--machine=${name}`,
+        '--quiet',
+        '--wait',
+        '--collect',
+        '--pipe',
+        '--service-type=exec',
+        '--',
+        ...args.many(1),
+      ],
+      { interactive: true, allow: 'any' },
+    );
+    return exitCode;
+  },
+};

@@ -1,0 +1,23 @@
+import { parseGuestName, parsePackageName } from '../model/names.ts';
+import { planInstall } from '../plan/operations.ts';
+import { applyAndTell } from './change.ts';
+import type { Verb } from './verb.ts';
+
+export const install: Verb = {
+  name: 'install',
+  args: '<name> <package...>',
+  summary: 'layer packages onto a guest',
+  kind: 'changing',
+  writesState: true,
+  examples: ['guestree install mail postfix', 'guestree install mail postfix --no-switch'],
+  declare: (command) =>
+    void command.option('--no-switch', 'make the generation, but go on with the current one'),
+  async run(app, args) {
+    const name = parseGuestName(args.required(0));
+    const packages = [...new Set(args.many(1).map(parsePackageName))];
+    return app.locked(name, async () => {
+      const state = await app.observe(name);
+      return applyAndTell(app, name, planInstall(state, packages, !args.denied('switch')));
+    });
+  },
+};

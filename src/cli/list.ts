@@ -1,0 +1,28 @@
+import { renderTable } from '../app/output.ts';
+import { describeGuest } from './status.ts';
+import type { Verb } from './verb.ts';
+
+export const list: Verb = {
+  name: 'list',
+  summary: 'list all guests',
+  kind: 'reading',
+  async run(app) {
+    const guests = (await app.observeAll(await app.guests())).map(describeGuest);
+    app.print({ guests }, () =>
+      guests.length === 0
+        ? 'No guests. Make one with: guestree create NAME --from debian:trixie\n'
+        : renderTable(
+            app.streams,
+            ['NAME', 'STATE', 'GENERATION', 'FROM', 'PACKAGES'],
+            guests.map((each) => [
+              each.name,
+              each.state,
+              `${each.generation}${each.pending === undefined ? '' : ` (${each.pending} waits)`}`,
+              each.from,
+              each.requested.join(' ') || '-',
+            ]),
+          ),
+    );
+    return undefined;
+  },
+};

@@ -1,0 +1,29 @@
+import { planActivatePending } from '../plan/operations.ts';
+import { applyAndTell } from './change.ts';
+import type { Verb } from './verb.ts';
+
+export const restart: Verb = {
+  name: 'restart',
+  args: '<name...>',
+  summary: 'stop and start guests; a generation that waits becomes current',
+  kind: 'changing',
+  writesState: true,
+  examples: ['guestree restart mail'],
+  async run(app, args) {
+    await app.each(args.many(0), async (name) => {
+      await app.locked(name, async () => {
+        const state = await app.observe(name);
+        const pending = planActivatePending(state);
+        if (pending) await applyAndTell(app, name, pending);
+        if (pending && state.active) return;
+        const halt = state.active ? [{ action: 'halt', guest: name } as const] : [];
+        await app.apply({
+          operation: 'restart',
+          guest: name,
+          steps: [...halt, { action: 'start', guest: name }],
+        });
+      });
+    });
+    return undefined;
+  },
+};

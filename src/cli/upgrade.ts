@@ -1,0 +1,54 @@
+import { pendingChanges } from '../app/upgrades.ts';
+import { EXIT_UNCHANGED, Failure } from '../model/failure.ts';
+import { planUpgrade } from '../plan/operations.ts';
+import { applyAndTell } from './change.ts';
+import { renderChanges } from './diff.ts';
+import type { Verb } from './verb.ts';
+
+export const upgrade: Verb = {
+  name: 'upgrade',
+  args: '[name...]',
+  summary: 'refresh the base and the layers of guests; exit code 77 if nothing changed',
+  kind: 'changing',
+  writesState: true,
+  examples: ['guestree upgrade mail', 'guestree upgrade --all --no-switch', 'guestree upgrade mail --check'],
+  declare: (command) =>
+    void command
+      .option('--all', 'all guests')
+      .option('--check', 'only look: exit code 0 if there is something to upgrade, 77 if not')
+      .option('--json', 'with --check: print JSON')
+      .option('--no-switch', 'make the generation, but go on with the current one'),
+  async run(app, args) {
+    const given = args.many(0);
+    if (args.flag('all') === given.length > 0) {
+      throw new Failure('usage', 'name the guests to upgrade, or use --all', {
+        hint: 'For example: guestree upgrade mail',
+      });
+    }
+    const names = args.flag('all') ? await app.guests() : given;
+    const found: Record<string, unknown>[] = [];
+    let changed = false;
+    await app.each(names, async (name) => {
+      const code = await app.locked(name, async () => {
+        const state = await app.observe(name);
+        const changes = await pendingChanges(app.effects, state);
+        if (args.flag('check')) {
+          found.push({ name, changes });
+          if (!app.options.json)
+            app.streams.out(
+              changes.length === 0 ? `${name}: nothing to upgrade\n` : `${name}:\n${renderChanges(changes)}`,
+            );
+          return changes.length === 0 ? EXIT_UNCHANGED : 0;
+        }
+        return applyAndTell(
+          app,
+          name,
+          changes.length === 0 ? 'unchanged' : planUpgrade(state, !args.denied('switch')),
+        );
+      });
+      if (code === 0) changed = true;
+    });
+    if (args.flag('check') && app.options.json) app.print({ guests: found }, () => '');
+    return changed ? 0 : EXIT_UNCHANGED;
+  },
+};

@@ -1,0 +1,11 @@
+declare const __VERSION__: string | undefined;
+
+/** Process edge. The program itself is loaded only when there is more to do than to say a version. */
+const version = typeof __VERSION__ === 'string' ? __VERSION__ : '0.0.0-source';
+
+if (process.argv.length === 3 && process.argv[2] === '--version') {
+  process.stdout.write(`guestree ${version}\n`);
+} else {
+  const { main } = await import('./cli/program.ts');
+  process.exitCode = await main(process.argv, process.env, version);
+}

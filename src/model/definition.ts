@@ -1,0 +1,76 @@
+import { UnitFile } from '../unitfile/unitfile.ts';
+import { Failure } from './failure.ts';
+import {
+  formatNetwork,
+  formatPort,
+  parseNetwork,
+  parsePort,
+  validateNetworking,
+  type Network,
+  type PortMapping,
+} from './network.ts';
+import { quoted, type GuestName } from './names.ts';
+import { formatSource, parseSource, type Source } from './source.ts';
+
+/**
+ * What the administrator decided about a guest: /etc/guestree/NAME.guest, in unit-file syntax. What guestree finds
+ * out or chooses (commits, requested packages, machine id) lives in the generation records and not here, because
+ * /etc of an ostree host goes back in time when the host is rolled back.
+ */
+export interface Definition {
+  name: GuestName;
+  source: Source;
+  network: Network;
+  ports: PortMapping[];
+}
+
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  Guest: ['From', 'Mirror', 'Repo', 'Remote'],
+  Network: ['Mode', 'Port'],
+};
+
+export function parseDefinition(name: GuestName, text: string): Definition {
+  const label = `${name}.guest`;
+  const file = UnitFile.parse(text, label);
+  for (const section of file.sections()) {
+    const known = KEYS[section];
+    if (known === undefined) {
+      throw new Failure('invalid', `${label}: unknown section [${section}]`, {
+        hint: `Known sections: ${Object.keys(KEYS).join(', ')}.`,
+      });
+    }
+    for (const key of file.keys(section)) {
+      if (known.includes(key)) continue;
+      throw new Failure('invalid', `${label}: unknown key ${quoted(key)} in [${section}]`, {
+        hint: `Known keys of [${section}]: ${known.join(', ')}.`,
+      });
+    }
+  }
+  const from = file.lookup('Guest', 'From');
+  if (from === undefined || from === '') {
+    throw new Failure('invalid', `${label}: From= is missing in [Guest]`, {
+      hint: 'For example: From=debian:trixie',
+    });
+  }
+  const source = parseSource(from, {
+    mirror: file.lookup('Guest', 'Mirror'),
+    repo: file.lookup('Guest', 'Repo'),
+    remote: file.lookup('Guest', 'Remote'),
+  });
+  const network = parseNetwork(file.lookup('Network', 'Mode') ?? 'veth');
+  const ports = file.lookupAllWords('Network', 'Port').map(parsePort);
+  validateNetworking(network, ports);
+  return { name, source, network, ports };
+}
+
+export function renderDefinition(definition: Definition): string {
+  const { source } = definition;
+  const file = UnitFile.parse(`# Guest ${definition.name}, see guestree(1).\n`);
+  file.add('Guest', 'From', formatSource(source));
+  if (source.kind === 'debian' && source.mirror !== undefined) file.add('Guest', 'Mirror', source.mirror);
+  if (source.kind === 'ostree' && source.repo !== undefined) file.add('Guest', 'Repo', source.repo);
+  if (source.kind === 'ostree' && source.remote !== undefined) file.add('Guest', 'Remote', source.remote);
+  file.add('Network', 'Mode', formatNetwork(definition.network));
+  for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
+  return file.toString();
+}

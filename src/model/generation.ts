@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { Failure } from './failure.ts';
+import {
+  isCommit,
+  parseGuestName,
+  parsePackageName,
+  type Commit,
+  type GuestName,
+  type PackageName,
+} from './names.ts';
+
+/** What made a generation. */
+export const ORIGINS = ['create', 'install', 'uninstall', 'upgrade'] as const;
+export type Origin = (typeof ORIGINS)[number];
+
+const commit = z.custom<Commit>(
+  (value) => typeof value === 'string' && isCommit(value),
+  'not a commit checksum',
+);
+const guest = z.string().transform((value): GuestName => parseGuestName(value));
+const packageName = z.string().transform((value): PackageName => parsePackageName(value));
+
+/**
+ * The record of a generation, `generation.json`. It is written once, before the generation is used, and never
+ * changed; what happens to it later is in the guest's event log.
+ */
+const schema = z.object({
+  version: z.literal(1),
+  guest,
+  number: z.number().int().min(1),
+  createdAt: z.iso.datetime(),
+  createdBy: z.enum(ORIGINS),
+  /** The definition's text at that time. */
+  definition: z.string(),
+  /** The commit that the packages were layered on. */
+  base: commit,
+  /** The commit that is deployed. */
+  tree: commit,
+  /** `CSUM.SERIAL` in the guest's sysroot. */
+  deployment: z.string().regex(/^[0-9a-f]{64}\.[0-9]+$/),
+  /** When /etc was merged; what changed in the guest's /etc later is merged again at the switch. */
+  mergedAt: z.iso.datetime(),
+  /** The packages that were asked for, in the order in which they were. */
+  requested: z.array(packageName),
+  engine: z.string(),
+});
+
+export type Generation = z.infer<typeof schema>;
+
+export function parseGeneration(text: string, path: string): Generation {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Failure('invalid', `${path} is damaged: it is no JSON`, { cause: error, hint: damaged });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new Failure('invalid', `${path} is damaged: ${z.prettifyError(result.error)}`, { hint: damaged });
+}
+
+const damaged = 'Choose another generation with: guestree rollback NAME GENERATION';
+
+export function renderGeneration(generation: Generation): string {
+  return `${JSON.stringify(generation, null, 2)}\n`;
+}

@@ -1,0 +1,94 @@
+import type { GuestName } from './names.ts';
+
+/** Where things are on this host. All of it can be moved for tests; users set only GUESTREE_STATE. */
+export interface Paths {
+  /** Everything that guestree owns; on an ostree-booted host on the mount that holds /ostree/repo. */
+  state: string;
+  /** The definitions. */
+  definitions: string;
+  /** A second, writable mount of `state`, for the binds of running guests (docs/decisions/0003). */
+  alias: string;
+  nspawn: string;
+  units: string;
+  machines: string;
+  locks: string;
+}
+
+export function hostPaths(state: string): Paths {
+  return {
+    state,
+    definitions: '/etc/guestree',
+    alias: '/run/guestree/state',
+    nspawn: '/etc/systemd/nspawn',
+    units: '/etc/systemd/system',
+    machines: '/var/lib/machines',
+    locks: '/run/guestree/lock',
+  };
+}
+
+/** The state directory's place: GUESTREE_STATE, or by the kind of host (docs/architecture.md). */
+export function stateDirectory(override: string | undefined, ostreeBooted: boolean): string {
+  if (override !== undefined && override !== '') return override;
+  return ostreeBooted ? '/sysroot/ostree/guestree' : '/var/lib/guestree';
+}
+
+export function poolPath(paths: Paths): string {
+  return `${paths.state}/pool`;
+}
+
+export interface GuestPaths {
+  root: string;
+  sysroot: string;
+  generations: string;
+  current: string;
+  /** The guest's machine id, made once. */
+  machineId: string;
+  /** User and group ids that this guest has ever had. */
+  ids: string;
+  /** What happened to generations, one JSON object a line. */
+  events: string;
+  pins: string;
+  scratch: string;
+  journal: string;
+  lock: string;
+  definition: string;
+  nspawnLink: string;
+  machineLink: string;
+  dropInDirectory: string;
+}
+
+export function guestPaths(paths: Paths, name: GuestName): GuestPaths {
+  const root = `${paths.state}/guests/${name}`;
+  return {
+    root,
+    sysroot: `${root}/sysroot`,
+    generations: `${root}/generations`,
+    current: `${root}/current`,
+    machineId: `${root}/machine-id`,
+    ids: `${root}/ids.json`,
+    events: `${root}/events`,
+    pins: `${root}/pins`,
+    scratch: `${paths.state}/scratch/${name}`,
+    journal: `${paths.state}/journal/${name}`,
+    lock: `${paths.locks}/${name}`,
+    definition: `${paths.definitions}/${name}.guest`,
+    nspawnLink: `${paths.nspawn}/${name}.nspawn`,
+    machineLink: `${paths.machines}/${name}`,
+    dropInDirectory: `${paths.units}/systemd-nspawn@${name}.service.d`,
+  };
+}
+
+/** The ref that keeps a generation's tree in the pool. */
+export function treeRef(name: GuestName, generation: number): string {
+  return `guest/${name}/${generation}/tree`;
+}
+
+/** The ref that keeps the base that a generation was layered on. */
+export function baseRef(name: GuestName, generation: number): string {
+  return `guest/${name}/${generation}/base`;
+}
+
+/** The unit that boots a guest: systemd's own template, systemd-nspawn@.service(8). */
+export function machineUnit(name: GuestName): string {
+  return `systemd-nspawn@${name}.service`;
+}

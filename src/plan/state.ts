@@ -1,0 +1,69 @@
+import type { Definition } from '../model/definition.ts';
+import type { Generation } from '../model/generation.ts';
+import type { GuestName } from '../model/names.ts';
+
+/** A line of the guest's event log. */
+export interface SwitchEvent {
+  time: string;
+  generation: number;
+  previous: number | undefined;
+  reason: string;
+  /** Milliseconds in which the guest was not ready; undefined if it did not run. */
+  downtimeMs: number | undefined;
+}
+
+/** Everything that planning needs to know of a guest: plain data, observed by src/apply/observe.ts. */
+export interface GuestState {
+  name: GuestName;
+  definition: Definition;
+  /** By number, ascending. */
+  generations: Generation[];
+  /** The generation that `current` points at. */
+  current: number;
+  /** The generation whose deployment the guest runs from; it can differ from `current` after `machinectl`. */
+  running: number | undefined;
+  /** Whether the unit is active, ready or not. */
+  active: boolean;
+  enabled: boolean;
+  pinned: ReadonlySet<number>;
+  events: SwitchEvent[];
+}
+
+export function currentGeneration(state: GuestState): Generation {
+  const found = state.generations.find((each) => each.number === state.current);
+  if (found === undefined) throw new Error(`generation ${state.current} of ${state.name} has no record`);
+  return found;
+}
+
+/** Generations that were current at some time. */
+function activated(state: GuestState): Set<number> {
+  return new Set([...state.events.map((event) => event.generation), state.current]);
+}
+
+/** The generation before the current one: what `rollback` goes to. */
+export function previousGeneration(state: GuestState): number | undefined {
+  const numbers = new Set(state.generations.map((each) => each.number));
+  const before = state.events.findLast((event) => event.generation === state.current)?.previous;
+  if (before !== undefined && numbers.has(before)) return before;
+  const used = activated(state);
+  return state.generations.findLast((each) => each.number < state.current && used.has(each.number))?.number;
+}
+
+/** The newest generation if it was built after the current one and never used: `install --no-switch` leaves it. */
+export function pendingGeneration(state: GuestState): number | undefined {
+  const newest = state.generations.at(-1)?.number;
+  return newest !== undefined && newest > state.current && !activated(state).has(newest) ? newest : undefined;
+}
+
+/** Whether a generation was never current, so that changes in /etc since it was made belong into it. */
+export function isFresh(state: GuestState, generation: number): boolean {
+  return !activated(state).has(generation);
+}
+
+export function nextNumber(state: GuestState): number {
+  const used = [
+    ...state.generations.map((each) => each.number),
+    ...state.events.map((event) => event.generation),
+  ];
+  return Math.max(0, ...used) + 1;
+}

@@ -1,0 +1,122 @@
+import type { Origin } from '../model/generation.ts';
+import type { GuestName, PackageName } from '../model/names.ts';
+
+/**
+ * Every action that changes something, with its arguments. The union of steps and the total map of executors
+ * (src/apply/executors.ts) are derived from this one: an action without an executor or a sentence does not compile.
+ *
+ * Steps name things (a guest, a number) and carry no results of earlier steps: what a step made is found again under
+ * its name, so that any step can be repeated or undone by another process after a power cut.
+ */
+export interface StepArguments {
+  /** State directory, pool repository and the host's units. */
+  'prepare-host': object;
+  /** The guest's directory with its private sysroot. */
+  'make-sysroot': { guest: GuestName };
+  /** The base tree of a new generation: imported, refreshed from its source, or the one of another generation. */
+  'fetch-base': { guest: GuestName; generation: number; from: 'source' | 'refresh' | number };
+  /** The tree of a new generation: packages layered on its base, or on the tree of another generation. */
+  layer: {
+    guest: GuestName;
+    generation: number;
+    onto: 'base' | number;
+    packages: PackageName[];
+    /** Bring every package to the newest version. */
+    upgrade: boolean;
+    /** The generation that it must differ from; equal content means that nothing changed. */
+    unlike: number | undefined;
+  };
+  /** The tree becomes a pinned deployment in the guest's sysroot, with merged /etc. */
+  deploy: { guest: GuestName; generation: number; previous: number | undefined };
+  /** The generation's record and files. */
+  render: {
+    guest: GuestName;
+    generation: number;
+    origin: Origin;
+    requested: PackageName[];
+    definition: string;
+  };
+  /** The definition in /etc/guestree. */
+  define: { guest: GuestName; text: string };
+  /** The guest is shut down because the user wants it. */
+  halt: { guest: GuestName };
+  /** The guest is shut down for a switch; undoing starts it again. */
+  stop: { guest: GuestName };
+  /** What changed in the running guest's /etc since the deployment was made is merged into it. */
+  'merge-etc': { guest: GuestName; generation: number; previous: number };
+  /** `current` points at the generation: one rename(2). */
+  swap: { guest: GuestName; generation: number; previous: number | undefined };
+  /** The host's links and drop-in of the guest. */
+  link: { guest: GuestName };
+  /** The service manager reads unit files again. */
+  reload: object;
+  /** The guest is booted; done when it says that it is ready. */
+  start: { guest: GuestName };
+  /** The switch is written to the guest's event log. */
+  settle: { guest: GuestName; generation: number; previous: number | undefined; reason: string };
+  /** A generation is removed with its deployment and refs. */
+  retire: { guest: GuestName; generation: number };
+  /** Objects that nothing refers to are deleted from a guest's sysroot, and at last from the pool. */
+  prune: { guest: GuestName | undefined };
+  /** The host's links, drop-in and definition of the guest are removed; it is no longer started at boot. */
+  unlink: { guest: GuestName };
+  /** /etc and /var of the guest are moved away before it is deleted. */
+  'keep-data': { guest: GuestName; directory: string };
+  /** The guest's directory and refs are deleted. */
+  'delete-guest': { guest: GuestName };
+}
+
+export type Action = keyof StepArguments;
+export type Step = { [A in Action]: { action: A } & StepArguments[A] }[Action];
+
+export interface Plan {
+  /** The command that it belongs to, for messages and the journal. */
+  operation: string;
+  guest: GuestName | undefined;
+  steps: Step[];
+}
+
+const list = (packages: readonly string[]): string => packages.join(', ');
+
+const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
+  'prepare-host': () => 'Prepare the state directory and the pool repository.',
+  'make-sysroot': ({ guest }) => `Make a private sysroot for ${guest}.`,
+  'fetch-base': ({ generation, from }) =>
+    from === 'source'
+      ? `Fetch the base tree for generation ${generation}.`
+      : from === 'refresh'
+        ? `Refresh the base tree for generation ${generation}.`
+        : `Use the base tree of generation ${from} for generation ${generation}.`,
+  layer: ({ generation, onto, packages, upgrade }) => {
+    const what = packages.length === 0 ? 'no packages' : list(packages);
+    const where = onto === 'base' ? 'the base tree' : `the tree of generation ${onto}`;
+    return `Build the tree of generation ${generation}: ${what} on ${where}${upgrade ? ', all packages upgraded' : ''}.`;
+  },
+  deploy: ({ generation, previous }) =>
+    previous === undefined
+      ? `Deploy the tree of generation ${generation} and pin it.`
+      : `Deploy the tree of generation ${generation} with /etc merged from generation ${previous}, and pin it.`,
+  render: ({ guest, generation }) => `Write the files of generation ${generation} of ${guest}.`,
+  define: ({ guest }) => `Write the definition /etc/guestree/${guest}.guest.`,
+  halt: ({ guest }) => `Stop ${guest}.`,
+  stop: ({ guest }) => `Stop ${guest} for the switch.`,
+  'merge-etc': ({ generation, previous }) =>
+    `Merge later changes in /etc of generation ${previous} into generation ${generation}.`,
+  swap: ({ guest, generation }) => `Make generation ${generation} current for ${guest}.`,
+  link: ({ guest }) => `Link ${guest} for systemd-nspawn and machinectl.`,
+  reload: () => 'Reload the service manager.',
+  start: ({ guest }) => `Start ${guest} and wait until it is ready.`,
+  settle: ({ generation }) => `Record the switch to generation ${generation}.`,
+  retire: ({ guest, generation }) => `Remove generation ${generation} of ${guest}.`,
+  prune: ({ guest }) =>
+    `Delete unused objects from ${guest === undefined ? 'the pool' : `the sysroot of ${guest}`}.`,
+  unlink: ({ guest }) => `Remove the links and the definition of ${guest} from the host.`,
+  'keep-data': ({ guest, directory }) => `Move /etc and /var of ${guest} to ${directory}.`,
+  'delete-guest': ({ guest }) => `Delete ${guest} with all of its generations.`,
+};
+
+/** A step as a sentence, for `--dry-run` and progress. */
+export function describe(step: Step): string {
+  // The compiler cannot relate the two sides of a mapped union; both come from StepArguments.
+  return (SENTENCES[step.action] as (args: Step) => string)(step);
+}

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Failure } from '../model/failure.ts';
+import { cleanEnvironment } from './run.ts';
+
+/**
+ * A lock that dies with us, however we die: a child holds it with flock(1) and ends when its standard input, a pipe
+ * from us, is closed. Node has no flock(2) of its own. `wait` waits for the other instead of failing.
+ */
+export async function acquireLock(path: string, what: string, wait = false): Promise<() => Promise<void>> {
+  await mkdir(dirname(path), { recursive: true });
+  const child = spawn(
+    'flock',
+    [
+      ...(wait ? [] : ['--nonblock']),
+      '--conflict-exit-code',
+      '75',
+      '--no-fork',
+      path,
+      'sh',
+      '-c',
+      'echo ok; exec cat',
+    ],
+    { stdio: ['pipe', 'pipe', 'ignore'], env: cleanEnvironment({}) },
+  );
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', () =>
+      reject(
+        new Failure('missing-program', 'the program "flock" is not installed', {
+          hint: 'Install it, for example with: apt-get install util-linux',
+        }),
+      ),
+    );
+    child.stdout.once('data', () => resolve());
+    child.once('close', (code) =>
+      reject(
+        code === 75
+          ? new Failure('locked', `another guestree command is working on ${what}`, {
+              hint: 'Wait until it has ended, then run this command again.',
+            })
+          : new Failure('failed', `the lock ${path} could not be taken (flock exit code ${code ?? 'none'})`),
+      ),
+    );
+  });
+  child.unref();
+  return async () => {
+    child.stdin.end();
+    await ended;
+  };
+}

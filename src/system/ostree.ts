@@ -1,0 +1,292 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { Failure } from '../model/failure.ts';
+import { parseCommit, type Commit } from '../model/names.ts';
+import { writeFileAtomic } from './files.ts';
+import { CommandFailure, type Runner, type RunResult } from './run.ts';
+
+/** A deployment as `ostree admin status` lists it. */
+export interface Deployment {
+  /** Position in the list: what `ostree admin pin` and `undeploy` take. */
+  index: number;
+  stateroot: string;
+  commit: Commit;
+  serial: number;
+  pinned: boolean;
+}
+
+/** The directory name of a deployment: `CSUM.SERIAL`. */
+export function deploymentId(deployment: Pick<Deployment, 'commit' | 'serial'>): string {
+  return `${deployment.commit}.${deployment.serial}`;
+}
+
+/**
+ * Parses the text of `ostree admin status`. The JSON form does not exist in ostree 2022.7 (Debian 12), the text form
+ * exists in all versions (src/ostree/ot-admin-builtin-status.c): a line `[* ] OSNAME CSUM.SERIAL[ (staged)…]` for
+ * each deployment, in the order of their index, followed by indented details, `Pinned: yes` among them.
+ */
+export function parseAdminStatus(text: string): Deployment[] {
+  const deployments: Deployment[] = [];
+  for (const line of text.split('\n')) {
+    const head = /^[* ] ([^\s/]+) ([0-9a-f]{64})\.([0-9]+)(?: \(.*\))?\s*$/.exec(line);
+    if (head) {
+      deployments.push({
+        index: deployments.length,
+        stateroot: head[1] ?? '',
+        commit: parseCommit(head[2] ?? ''),
+        serial: Number(head[3]),
+        pinned: false,
+      });
+    } else if (/^\s+Pinned: yes\s*$/.test(line)) {
+      const last = deployments.at(-1);
+      if (last) last.pinned = true;
+    }
+  }
+  return deployments;
+}
+
+/** `ostree` on one repository. */
+export class Repo {
+  readonly path: string;
+  readonly #runner: Runner;
+
+  constructor(runner: Runner, path: string) {
+    this.#runner = runner;
+    this.path = path;
+  }
+
+  async #run(args: readonly string[]): Promise<RunResult> {
+    return this.#runner.run('ostree', [`--repo=${this.path}`, ...args]);
+  }
+
+  /** Makes an empty repository of mode `bare`: files are stored with owner, mode and xattrs, fit for hardlinks. */
+  async init(): Promise<void> {
+    await this.#run(['init', '--mode=bare']);
+  }
+
+  async configure(key: string, value: string): Promise<void> {
+    await this.#run(['config', 'set', key, value]);
+  }
+
+  /** The commit that a ref points at, or undefined. */
+  async resolve(ref: string): Promise<Commit | undefined> {
+    try {
+      return parseCommit((await this.#run(['rev-parse', ref])).stdout);
+    } catch (error) {
+      if (
+        error instanceof CommandFailure &&
+        /Refspec .* not found|No such metadata/.test(error.result.stderr)
+      )
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** The commit that a ref points at; a missing one is a failure. */
+  async require(ref: string): Promise<Commit> {
+    const commit = await this.resolve(ref);
+    if (commit !== undefined) return commit;
+    throw new Failure('not-found', `there is no ref "${ref}" in the repository ${this.path}`, {
+      hint: `List its refs with: ostree refs --repo=${this.path}`,
+    });
+  }
+
+  /** All refs with their commits. */
+  async refs(): Promise<Map<string, string>> {
+    const { stdout } = await this.#run(['refs', '--revision']);
+    return new Map(
+      stdout
+        .split('\n')
+        .map((line) => line.split('\t'))
+        .flatMap(([ref, commit]) => (ref && commit ? [[ref, commit] as const] : [])),
+    );
+  }
+
+  async setRef(ref: string, commit: Commit): Promise<void> {
+    await this.#run(['refs', '--create', ref, '--force', commit]);
+  }
+
+  async deleteRef(ref: string): Promise<void> {
+    if ((await this.resolve(ref)) !== undefined) await this.#run(['refs', '--delete', ref]);
+  }
+
+  /** Copies a commit from another repository; hardlinks where both are on one mount and of mode bare. */
+  async pullLocal(from: string, refOrCommit: string): Promise<void> {
+    await this.#run(['pull-local', '--disable-fsync', from, refOrCommit]);
+  }
+
+  /** Downloads a ref from a remote that is configured in this repository. */
+  async pull(remote: string, ref: string): Promise<void> {
+    await this.#run(['pull', remote, ref]);
+  }
+
+  /** Checks a commit out as hardlinks into the repository: never write into a file of it in place. */
+  async checkoutHardlinks(commit: Commit, directory: string): Promise<void> {
+    await this.#run(['checkout', '-H', '--fsync=no', commit, directory]);
+  }
+
+  /**
+   * Commits a directory. Files that are hardlinks of objects of this repository are not read again
+   * (--link-checkout-speedup); what is new is written once.
+   */
+  async commitDirectory(options: {
+    directory: string;
+    ref: string;
+    subject: string;
+    metadata?: Readonly<Record<string, string>>;
+    parent?: Commit;
+    /** Move files into the repository instead of copying them; the directory is unusable afterwards. */
+    consume?: boolean;
+  }): Promise<Commit> {
+    const metadata = Object.entries(options.metadata ?? {}).map(
+      ([k, v]) => `--add-metadata-string=${k}=${v}`,
+    );
+    const { stdout } = await this.#run([
+      'commit',
+      `--branch=${options.ref}`,
+      `--subject=${options.subject}`,
+      options.parent === undefined ? '--parent=none' : `--parent=${options.parent}`,
+      '--link-checkout-speedup',
+      ...(options.consume === true ? ['--consume'] : []),
+      ...metadata,
+      `--tree=dir=${options.directory}`,
+    ]);
+    return parseCommit(stdout);
+  }
+
+  /** The text of one file of a commit, or undefined. */
+  async cat(commit: string, path: string): Promise<string | undefined> {
+    try {
+      return (await this.#run(['cat', commit, path])).stdout;
+    } catch (error) {
+      if (error instanceof CommandFailure && /No such file|not found/i.test(error.result.stderr))
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** A checksum over content and metadata of the whole tree, the same for equal trees (ostree show: ContentChecksum). */
+  async contentChecksum(commit: string): Promise<string> {
+    const { stdout } = await this.#run(['show', commit]);
+    const match = /^ContentChecksum: {2}([0-9a-f]{64})$/m.exec(stdout);
+    if (match?.[1] === undefined)
+      throw new Failure('failed', `ostree show ${commit} printed no ContentChecksum`);
+    return match[1];
+  }
+
+  /** One string of a commit's metadata, or undefined. */
+  async metadata(commit: string, key: string): Promise<string | undefined> {
+    try {
+      const { stdout } = await this.#run(['show', `--print-metadata-key=${key}`, commit]);
+      return /^'((?:[^'\\]|\\.)*)'\s*$/.exec(stdout)?.[1];
+    } catch (error) {
+      if (error instanceof CommandFailure && error.result.stderr.includes('No such metadata key'))
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** Deletes objects that no ref reaches. */
+  async prune(): Promise<void> {
+    await this.#run(['prune', '--refs-only', '--depth=0']);
+  }
+
+  async fsck(): Promise<void> {
+    await this.#run(['fsck', '--quiet']);
+  }
+}
+
+/** `ostree admin` on one private sysroot. Never the host's: the path is part of every call. */
+export class Sysroot {
+  readonly path: string;
+  readonly repo: Repo;
+  readonly #runner: Runner;
+
+  constructor(runner: Runner, path: string) {
+    this.#runner = runner;
+    this.path = path;
+    this.repo = new Repo(runner, `${path}/ostree/repo`);
+  }
+
+  /**
+   * `mutable-deployments` leaves out the immutable flag on a deployment's top directory (ostree-sysroot.c, keys of
+   * OSTREE_SYSROOT_DEBUG): it guards a host's own root against a careless administrator, but a guest's root is mounted
+   * read-only, and the flag would make a guest directory that nobody can remove without a program for it.
+   */
+  async #admin(args: readonly string[]): Promise<RunResult> {
+    return this.#runner.run('ostree', ['admin', `--sysroot=${this.path}`, ...args], {
+      env: { OSTREE_SYSROOT_DEBUG: 'mutable-deployments' },
+    });
+  }
+
+  async init(stateroot: string): Promise<void> {
+    await this.#runner.run('ostree', ['admin', 'init-fs', '--modern', this.path]);
+    // Boot loader entries go to the sysroot's own boot/, read by nobody; no boot loader is probed or written.
+    await this.repo.configure('sysroot.bootloader', 'none');
+    await this.#admin(['os-init', stateroot]);
+  }
+
+  async deployments(): Promise<Deployment[]> {
+    return parseAdminStatus((await this.#admin(['status'])).stdout);
+  }
+
+  /**
+   * Deploys a commit as the first of the list, with the /etc of the deployment that was first merged in, and keeps
+   * every other deployment.
+   */
+  async deploy(stateroot: string, refOrCommit: string): Promise<void> {
+    await this.#admin(['deploy', `--os=${stateroot}`, '--retain', '--no-prune', refOrCommit]);
+  }
+
+  /**
+   * Puts a deployment first in the list, so that the next deploy() merges its /etc: for an OS that is not booted,
+   * libostree merges from the first one (ostree_sysroot_get_merge_deployment()). `ostree admin set-default` does not
+   * exist in ostree 2022.7; the list's order is the descending order of the `version` fields of the boot loader
+   * entries (ostree-sysroot.c, compare_loader_configs_for_sorting()), which in this sysroot nothing else reads.
+   */
+  async makeFirst(index: number): Promise<void> {
+    if (index === 0) return;
+    const directory = `${this.path}/boot/loader/entries`;
+    const entries = await Promise.all(
+      (await readdir(directory)).map(async (name) => {
+        const text = await readFile(`${directory}/${name}`, 'utf8');
+        return { path: `${directory}/${name}`, text, version: Number(/^version ([0-9]+)$/m.exec(text)?.[1]) };
+      }),
+    );
+    const ordered = entries.sort((a, b) => b.version - a.version);
+    const [chosen] = ordered.splice(index, 1);
+    if (chosen === undefined || ordered.some((entry) => Number.isNaN(entry.version))) {
+      throw new Failure('failed', `the boot loader entries below ${directory} do not match the deployments`);
+    }
+    const wanted = [chosen, ...ordered];
+    for (const [position, entry] of wanted.entries()) {
+      const text = entry.text.replace(/^version [0-9]+$/m, `version ${wanted.length - position}`);
+      if (text !== entry.text) await writeFileAtomic(entry.path, text);
+    }
+  }
+
+  async pin(index: number): Promise<void> {
+    await this.#admin(['pin', String(index)]);
+  }
+
+  async unpin(index: number): Promise<void> {
+    await this.#admin(['pin', '--unpin', String(index)]);
+  }
+
+  async undeploy(index: number): Promise<void> {
+    await this.#admin(['undeploy', String(index)]);
+  }
+
+  async cleanup(): Promise<void> {
+    await this.#admin(['cleanup']);
+  }
+
+  /** The directory of a deployment. */
+  directory(stateroot: string, id: string): string {
+    return `${this.path}/ostree/deploy/${stateroot}/deploy/${id}`;
+  }
+
+  /** The stateroot's /var. */
+  variable(stateroot: string): string {
+    return `${this.path}/ostree/deploy/${stateroot}/var`;
+  }
+}

@@ -1,0 +1,64 @@
+import { parseCleanPath, type GuestName } from '../model/names.ts';
+import { UnitFile } from '../unitfile/unitfile.ts';
+
+/** Units of the host that do not depend on a guest's generation. They are written when the first guest is made. */
+export const STATE_UNIT = 'guestree-state.service';
+export const RECOVER_UNIT = 'guestree-recover.service';
+
+/**
+ * The static drop-in of a guest. Nothing in it changes at a switch, because /etc of an ostree host goes back in time
+ * when the host is rolled back, and because PID 1 reads it before a separate /var is mounted.
+ *
+ * - AssertPathExists=: without its .nspawn file a guest would be started by the template's defaults, that is writable.
+ * - ExecStartPre= waits until machined has given back the name of the machine that was just stopped, the cause of
+ *   "Machine already exists" on a quick restart (systemd#24045).
+ */
+export function renderStaticDropIn(name: GuestName, state: string): string {
+  const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
+  unit.add('Unit', 'RequiresMountsFor', parseCleanPath(state));
+  unit.add('Unit', 'Requires', STATE_UNIT);
+  unit.add('Unit', 'Wants', RECOVER_UNIT);
+  unit.add('Unit', 'After', `${STATE_UNIT} ${RECOVER_UNIT}`);
+  unit.add('Unit', 'AssertPathExists', '/etc/systemd/nspawn/%i.nspawn');
+  const wait =
+    'n=0; while [ $$n -lt 100 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.1; done';
+  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}'`);
+  unit.add('Service', 'TimeoutStartSec', '5min');
+  return unit.toString();
+}
+
+/**
+ * Binds the state directory writable at a second place. On a host with a read-only /sysroot the first place cannot
+ * be written by a guest, and nspawn needs the second one anyway (see renderNspawn()). `remount,bind,rw` changes the
+ * flag of this one mount (mount(8)).
+ */
+export function renderStateUnit(state: string, alias: string): string {
+  const from = parseCleanPath(state);
+  const to = parseCleanPath(alias);
+  return UnitFile.parse('# Made by guestree.\n')
+    .add('Unit', 'Description', 'Writable mount of the guestree state directory')
+    .add('Unit', 'RequiresMountsFor', from)
+    .add('Unit', 'ConditionPathIsMountPoint', `!${to}`)
+    .add('Service', 'Type', 'oneshot')
+    .add('Service', 'RemainAfterExit', 'yes')
+    .add('Service', 'ExecStart', `/bin/mkdir -p ${to}`)
+    .add('Service', 'ExecStart', `/bin/mount --bind ${from} ${to}`)
+    .add('Service', 'ExecStart', `/bin/mount -o remount,bind,rw ${to}`)
+    .toString();
+}
+
+/** Finishes or undoes at boot what a power cut interrupted, before any guest is started. */
+export function renderRecoverUnit(state: string, program: readonly string[]): string {
+  const argv = program.map(parseCleanPath).join(' ');
+  return UnitFile.parse('# Made by guestree.\n')
+    .add('Unit', 'Description', 'Finish or undo interrupted guestree operations')
+    .add('Unit', 'RequiresMountsFor', parseCleanPath(state))
+    .add('Unit', 'ConditionPathExists', parseCleanPath(state))
+    .add('Unit', 'After', 'local-fs.target')
+    .add('Unit', 'Before', 'machines.target')
+    .add('Service', 'Type', 'oneshot')
+    .add('Service', 'RemainAfterExit', 'yes')
+    .add('Service', 'ExecStart', `${argv} recover --boot`)
+    .add('Install', 'WantedBy', 'multi-user.target')
+    .toString();
+}

@@ -1,0 +1,38 @@
+import { defineConfig } from 'vitest/config';
+
+const minutes = (n: number): number => n * 60_000;
+
+/** The rings of CONTRIBUTING.md: each project is one ring. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: minutes(3),
+          hookTimeout: minutes(5),
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          testTimeout: minutes(5),
+          hookTimeout: minutes(8),
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'crash',
+          include: ['test/crash/**/*.test.ts'],
+          testTimeout: minutes(15),
+          hookTimeout: minutes(8),
+        },
+      },
+    ],
+  },
+});
