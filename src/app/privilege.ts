@@ -13,7 +13,7 @@ export function requireRoot(command: string): void {
 }
 
 /** Programs that every changing command calls; a missing one is said before anything begins. */
-export async function requirePrograms(programs: readonly string[]): Promise<void> {
+export function requirePrograms(programs: readonly string[]): void {
   const directories = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'.split(':');
   for (const program of programs) {
     const found = directories.some((directory) => existsSync(`${directory}/${program}`));
@@ -62,7 +62,7 @@ export async function enterNamespace(
     });
   }
   // Ended by a signal: end in the same way, so that the caller sees what happened.
-  if (result.signal !== undefined) process.kill(process.pid, result.signal as NodeJS.Signals);
+  if (result.signal !== undefined) process.kill(process.pid, result.signal);
   return 1;
 }
 

@@ -1,6 +1,6 @@
 import type { GuestName } from '../model/names.ts';
 import { guestPaths, type GuestPaths, type Paths } from '../model/paths.ts';
-import { Repo, Sysroot } from '../system/ostree.ts';
+import { type Repo, Sysroot } from '../system/ostree.ts';
 import type { Runner } from '../system/run.ts';
 import type { Systemd } from '../system/systemd.ts';
 import type { Layering } from './layering.ts';

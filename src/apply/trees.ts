@@ -3,7 +3,7 @@ import { baseRef, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { exists, writeFileAtomic } from '../system/files.ts';
 import { acquireLock } from '../system/lock.ts';
-import { placesOf, sysrootOf, type Effects } from './effects.ts';
+import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readDefinition } from './observe.ts';
 

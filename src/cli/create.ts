@@ -40,7 +40,7 @@ export const create: Verb = {
     const ports = args.list('port').map(parsePort);
     validateNetworking(network, ports);
     const packages = [...new Set(args.list('install').map(parsePackageName))];
-    if (source.kind === 'debian') await requirePrograms(['mmdebstrap']);
+    if (source.kind === 'debian') requirePrograms(['mmdebstrap']);
     await app.locked(name, async () => {
       const places = guestPaths(app.effects.paths, name);
       for (const path of [places.root, places.definition, places.machineLink, places.nspawnLink]) {

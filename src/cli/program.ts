@@ -95,7 +95,7 @@ function declare(
     requireRoot(verb.name);
     const app = new App(flags, environment);
     if (verb.kind === 'changing')
-      await requirePrograms([
+      requirePrograms([
         'ostree',
         'systemctl',
         'systemd-nspawn',

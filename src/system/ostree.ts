@@ -44,6 +44,10 @@ export function parseAdminStatus(text: string): Deployment[] {
   return deployments;
 }
 
+function splitLines(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
 /** `ostree` on one repository. */
 export class Repo {
   readonly path: string;
@@ -90,15 +94,12 @@ export class Repo {
     });
   }
 
-  /** All refs with their commits. */
+  /** All refs with their commits, with what ostree 2022.7 has: `refs --revision` is newer. */
   async refs(): Promise<Map<string, string>> {
-    const { stdout } = await this.#run(['refs', '--revision']);
-    return new Map(
-      stdout
-        .split('\n')
-        .map((line) => line.split('\t'))
-        .flatMap(([ref, commit]) => (ref && commit ? [[ref, commit] as const] : [])),
-    );
+    const names = splitLines((await this.#run(['refs'])).stdout);
+    if (names.length === 0) return new Map();
+    const commits = splitLines((await this.#run(['rev-parse', ...names])).stdout);
+    return new Map(names.map((name, index) => [name, commits[index] ?? '']));
   }
 
   async setRef(ref: string, commit: Commit): Promise<void> {

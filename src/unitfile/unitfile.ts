@@ -60,6 +60,7 @@ export class UnitFile {
         lines.push({ kind: 'filler', raw: first });
         continue;
       }
+      // eslint-disable-next-line no-control-regex -- that is what is refused
       const header = /^\[([^[\]\u0000-\u001f]+)\][ \t\r]*$/.exec(trimmed);
       if (header?.[1] !== undefined) {
         section = header[1];

@@ -1,0 +1,67 @@
+import type { Commit, PackageName } from '../model/names.ts';
+import type { Repo } from '../system/ostree.ts';
+import type { IdRegistry } from '../tree/ids.ts';
+
+/** What is to be changed on which tree, and where there is room for it. */
+export interface BuildRequest {
+  pool: Repo;
+  /** The tree that packages are layered on. */
+  base: Commit;
+  /** The packages that were asked for; one that the base has already is no error. */
+  packages: readonly PackageName[];
+  /** Fetch new package lists and bring every package of the tree to its newest version. */
+  upgrade: boolean;
+  /**
+   * The guest's own etc directory: its apt sources, preferences, keyrings and options are used instead of the tree's,
+   * and ids of users that the administrator made there are not given to anybody else. Absent for a new guest.
+   */
+  configuration?: string | undefined;
+  /** User and group ids that this guest has ever had. */
+  registry: IdRegistry;
+  /** A directory on the same mount as the pool; emptied before and after. */
+  scratch: string;
+  /** Where downloaded archives and lists stay between builds. One per guest: its contents come from the guest's sources. */
+  cache: string;
+  /** What the build's machine is called: package scripts write it into configuration (postfix, exim). */
+  hostname: string;
+  /** Directories of the host that `file:` and `copy:` package sources name; shown read-only to the build. */
+  archives?: readonly string[] | undefined;
+  progress: (line: string) => void;
+}
+
+export interface BuildTarget {
+  /** The ref that points at the result. */
+  ref: string;
+  subject: string;
+}
+
+export interface BuildResult {
+  commit: Commit;
+  /** The same content as before (the base, or what the ref pointed at): nothing was committed. */
+  unchanged: boolean;
+  /** Input of the guest's next build. */
+  registry: IdRegistry;
+  /** What the user should know, one sentence each. */
+  warnings: string[];
+}
+
+/** A package that comes (no `from`), goes (no `to`) or changes its version. */
+export interface PackageChange {
+  package: string;
+  from: string | undefined;
+  to: string | undefined;
+}
+
+/** Adds packages to trees: the distribution's own package manager behind one small interface. */
+export interface Engine {
+  readonly name: string;
+  /** Whether this engine can layer on a tree. */
+  detect(pool: Repo, tree: Commit): Promise<boolean>;
+  build(request: BuildRequest & BuildTarget): Promise<BuildResult>;
+  /** The packages of a tree with their versions. */
+  packages(pool: Repo, tree: Commit): Promise<Map<string, string>>;
+  /** Negative: `a` is older than `b`; zero: equal. */
+  compareVersions(a: string, b: string): number;
+  /** What an upgrade of the tree would change, from fresh package lists. Builds and commits nothing. */
+  checkUpgrades(request: Omit<BuildRequest, 'packages' | 'upgrade'>): Promise<PackageChange[]>;
+}

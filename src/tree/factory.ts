@@ -1,0 +1,122 @@
+import { lstat, readdir, readlink } from 'node:fs/promises';
+import { parseCreatedPaths, parseFifoLines, renderVariable, VARIABLE_CONF, type VariableEntry } from './variable.ts';
+import { directoryWithin, listWithin, readWithin, removeWithin } from './within.ts';
+
+/** What /var of a root file system has, rendered for tmpfiles.d. */
+export interface VariableSurvey {
+  conf: string;
+  warnings: string[];
+}
+
+/**
+ * Looks through /var of a root file system whose dpkg database lies at `database` already, and removes from it what
+ * ostree cannot store: fifos (they become `p` lines), sockets and device nodes.
+ *
+ * Directories and files that belong to packages get a line each: what a new version of a package adds appears in a
+ * guest that has the directory already. What scripts made when the package was installed (the first database
+ * of a server, say) is state: its directory is copied once as a whole, so that a file which the daemon deleted
+ * later does not come back at the next boot; only new directories in it do.
+ */
+export async function surveyVariable(root: string, database: string): Promise<VariableSurvey> {
+  const owned = await packageFiles(root, database);
+  const survey: Survey = { root, owned, entries: [], warnings: [], ...(await namesOf(root)) };
+  await surveyDirectory(survey, 'var', { state: false, uid: 0 });
+  const old = parseFifoLines((await readWithin(root, VARIABLE_CONF)) ?? '');
+  const conf = renderVariable(survey.entries, {
+    elsewhere: await createdElsewhere(root),
+    keepExisting: await keepsExisting(root),
+  });
+  const kept = old.filter((line) => !conf.split('\n').includes(line));
+  return { conf: [conf, ...kept.map((line) => `${line}\n`)].join(''), warnings: survey.warnings };
+}
+
+interface Survey {
+  root: string;
+  /** Paths of packages below /var; undefined if the tree has no dpkg database. */
+  owned: ReadonlySet<string> | undefined;
+  users: ReadonlyMap<number, string>;
+  groups: ReadonlyMap<number, string>;
+  entries: VariableEntry[];
+  warnings: string[];
+}
+
+interface Parent {
+  /** Inside a directory that is copied as a whole. */
+  state: boolean;
+  uid: number;
+}
+
+async function surveyDirectory(survey: Survey, path: string, parent: Parent): Promise<void> {
+  const directory = `${survey.root}/${path}`;
+  for (const entry of (await readdir(directory, { withFileTypes: true })).sort(byName)) {
+    const below = `${path}/${entry.name}`;
+    const found = await lstat(`${survey.root}/${below}`);
+    const common = {
+      path: `/${below}`,
+      user: survey.users.get(found.uid) ?? String(found.uid),
+      group: survey.groups.get(found.gid) ?? String(found.gid),
+      mode: found.mode,
+    };
+    if (entry.isDirectory()) {
+      // systemd-tmpfiles refuses to go from a directory of one user to one of another (unsafe_transition(),
+      // src/basic/fs-util.c), so below this point only a copy of the whole is possible.
+      const unsafe = parent.uid !== 0 && parent.uid !== found.uid;
+      const made = survey.owned?.has(`/${below}`) === false;
+      const whole = !parent.state && (made || unsafe);
+      if (whole || !unsafe) survey.entries.push({ ...common, kind: whole ? 'whole' : 'directory' });
+      if (unsafe) continue;
+      await surveyDirectory(survey, below, { state: parent.state || made, uid: found.uid });
+    } else if (entry.isSymbolicLink()) {
+      if (!parent.state) survey.entries.push({ ...common, kind: 'link', target: await readlink(`${survey.root}/${below}`) });
+    } else if (entry.isFile()) {
+      if (!parent.state) survey.entries.push({ ...common, kind: 'file' });
+    } else {
+      await removeWithin(survey.root, below);
+      if (entry.isFIFO()) survey.entries.push({ ...common, kind: 'fifo' });
+      else if (!entry.isSocket()) survey.warnings.push(`/${below} is a device node and was left out of the tree.`);
+    }
+  }
+}
+
+/** What dpkg's lists name below /var: `info/PACKAGE.list` has one absolute path a line. */
+async function packageFiles(root: string, database: string): Promise<Set<string> | undefined> {
+  const lists = (await listWithin(root, `${database}/info`)).filter((name) => name.endsWith('.list'));
+  if (lists.length === 0) return undefined;
+  const texts = await Promise.all(lists.map((name) => readWithin(root, `${database}/info/${name}`)));
+  return new Set(texts.flatMap((text) => (text ?? '').split('\n').filter((line) => line.startsWith('/var'))));
+}
+
+async function namesOf(root: string): Promise<Pick<Survey, 'users' | 'groups'>> {
+  const read = async (path: string): Promise<Map<number, string>> => {
+    const lines = ((await readWithin(root, path)) ?? '').split('\n').map((line) => line.split(':'));
+    return new Map(lines.reverse().flatMap(([name, , number]) => (name && number ? [[Number(number), name] as const] : [])));
+  };
+  return { users: await read('etc/passwd'), groups: await read('etc/group') };
+}
+
+async function createdElsewhere(root: string): Promise<Set<string>> {
+  const paths = new Set<string>();
+  for (const name of await listWithin(root, 'usr/lib/tmpfiles.d')) {
+    const path = `usr/lib/tmpfiles.d/${name}`;
+    if (path === VARIABLE_CONF || !name.endsWith('.conf')) continue;
+    for (const created of parseCreatedPaths((await readWithin(root, path)) ?? '')) paths.add(created);
+  }
+  return paths;
+}
+
+/** systemd's version from the name of its library; Debian has it in the multiarch directory. */
+async function keepsExisting(root: string): Promise<boolean> {
+  const directories = ['usr/lib/systemd', ...(await listWithin(root, 'usr/lib')).map((name) => `usr/lib/${name}/systemd`)];
+  for (const directory of directories) {
+    if ((await directoryWithin(root, directory)) === undefined) continue;
+    for (const name of await listWithin(root, directory)) {
+      const version = /^libsystemd-shared-([0-9]+)/.exec(name)?.[1];
+      if (version !== undefined) return Number(version) >= 252;
+    }
+  }
+  return false;
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
