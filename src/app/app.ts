@@ -3,7 +3,7 @@ import { applyPlan, recoverGuest, type Failpoint, type Outcome } from '../apply/
 import type { Effects } from '../apply/effects.ts';
 import { interruptedGuests } from '../apply/journal.ts';
 import { listGuests, observeGuest, observeGuests, requireGuest } from '../apply/observe.ts';
-import { createLayering } from '../engines/layering.ts';
+import { EngineLayering } from '../engines/layering.ts';
 import { compareFingerprints, refuseSoftReboot, takeFingerprint } from '../guard/fingerprint.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGuestName, type GuestName } from '../model/names.ts';
@@ -43,7 +43,7 @@ export class App {
       runner,
       systemd: new Systemd(runner),
       pool,
-      layering: createLayering({ runner, pool, paths }),
+      layering: new EngineLayering({ runner, pool, paths, environment }),
       now: () => new Date(),
       program: [process.execPath, realpathSync(process.argv[1] ?? '')],
       bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),

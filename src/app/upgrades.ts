@@ -7,6 +7,8 @@ import { treeRef } from '../model/paths.ts';
 /** What an upgrade of this guest would change. Looks only: nothing is built or kept. */
 export async function pendingChanges(effects: Effects, state: GuestState): Promise<PackageChange[]> {
   const places = placesOf(effects, state.name);
+  // Not the scratch directory of builds: looking takes no lock with --dry-run.
+  const scratch = `${places.scratch}-look-${process.pid}`;
   const newest = pendingGeneration(state) ?? state.current;
   try {
     return await effects.layering.pending({
@@ -16,12 +18,13 @@ export async function pendingChanges(effects: Effects, state: GuestState): Promi
       onto: await effects.pool.require(treeRef(state.name, newest)),
       subject: `${state.name}, look for upgrades`,
       configuration: `${places.current}/root/etc`,
-      scratch: places.scratch,
+      scratch,
       ids: places.ids,
+      mirror: state.definition.source.kind === 'debian' ? state.definition.source.mirror : undefined,
       detail: (line) => effects.progress.detail(line),
       warning: (text) => effects.progress.warning(text),
     });
   } finally {
-    await effects.layering.clean(places.scratch);
+    await effects.layering.clean(scratch);
   }
 }

@@ -4,9 +4,9 @@ import type { Source } from '../model/source.ts';
 /** Makes trees. Implemented by src/engines and src/tree; executors know only this. */
 export interface Layering {
   /** Imports a base tree into the pool, or takes the one that is there, and gives its commit. */
-  fetchBase(source: Source, detail: (line: string) => void): Promise<Commit>;
+  fetchBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit>;
   /** Brings a base tree up to date with its source. */
-  refreshBase(source: Source, detail: (line: string) => void): Promise<Commit>;
+  refreshBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit>;
   /** Layers packages on a tree; the ref points at the result. */
   build(request: LayerRequest): Promise<void>;
   /** What `upgrade` would change, without building. */
@@ -15,7 +15,6 @@ export interface Layering {
   packages(commit: Commit): Promise<Map<string, string>>;
   /** Name of the engine that layers on this tree. */
   engineOf(commit: Commit): Promise<string>;
-  compareVersions(a: string, b: string): number;
   /** Removes what an interrupted build left in a scratch directory, mounts first. */
   clean(scratch: string): Promise<void>;
 }
@@ -32,6 +31,8 @@ export interface LayerRequest {
   scratch: string;
   /** File with the user and group ids that the guest has had; read and written. */
   ids: string;
+  /** The mirror that the definition names, if it does. */
+  mirror: string | undefined;
   detail: (line: string) => void;
   warning: (text: string) => void;
 }

@@ -32,14 +32,14 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
       return undefined;
     }
     const { source } = await readDefinition(effects.paths, guest);
-    const detail = (line: string): void => effects.progress.detail(line);
+    const { detail, warning } = effects.progress;
     // Two guests may want the same base at once: the second one waits and then finds it made.
     const release = await acquireLock(`${effects.paths.locks}/.base`, 'the base trees', true);
     try {
       const commit =
         from === 'source'
-          ? await effects.layering.fetchBase(source, detail)
-          : await effects.layering.refreshBase(source, detail);
+          ? await effects.layering.fetchBase(source, detail, warning)
+          : await effects.layering.refreshBase(source, detail, warning);
       await effects.pool.setRef(ref, commit);
     } finally {
       await release();
@@ -54,6 +54,7 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
 export const layer: Executor<StepArguments['layer']> = {
   async apply({ guest, generation, onto, packages, upgrade, unlike }, effects) {
     const places = placesOf(effects, guest);
+    const { source } = await readDefinition(effects.paths, guest);
     const ref = treeRef(guest, generation);
     const lower = await effects.pool.require(
       onto === 'base' ? baseRef(guest, generation) : treeRef(guest, onto),
@@ -70,6 +71,7 @@ export const layer: Executor<StepArguments['layer']> = {
       configuration: (await exists(etc)) ? etc : undefined,
       scratch: places.scratch,
       ids: places.ids,
+      mirror: source.kind === 'debian' ? source.mirror : undefined,
       detail: (line) => effects.progress.detail(line),
       warning: (text) => effects.progress.warning(text),
     });

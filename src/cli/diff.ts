@@ -1,5 +1,5 @@
 import { observeDrift, type Drift } from '../app/drift.ts';
-import { comparePackages } from '../app/packages.ts';
+import { comparePackages } from '../engines/comparison.ts';
 import { guestPaths, treeRef } from '../model/paths.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGenerationNumber, parseGuestName } from '../model/names.ts';

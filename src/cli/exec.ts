@@ -1,3 +1,4 @@
+import { Failure } from '../model/failure.ts';
 import { parseGuestName } from '../model/names.ts';
 import { requireRunning } from './shell.ts';
 import type { Verb } from './verb.ts';
@@ -23,10 +24,17 @@ export const exec: Verb = {
         '--pipe',
         '--service-type=exec',
         '--',
-        ...args.many(1),
+        ...commandOf(args.many(1)),
       ],
       { interactive: true, allow: 'any' },
     );
     return exitCode;
   },
 };
+
+/** The command without the `--` before it, which commander hands on with everything else. */
+export function commandOf(words: readonly string[]): string[] {
+  const command = words[0] === '--' ? words.slice(1) : [...words];
+  if (command.length > 0) return command;
+  throw new Failure('usage', 'no command was given', { hint: 'For example: guestree exec mail -- postqueue -p' });
+}

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { App, renderFailure } from '../app/app.ts';
 import { enterNamespace, requirePrograms, requireRoot } from '../app/privilege.ts';
-import { exitCodeOf, Failure } from '../model/failure.ts';
+import { EXIT_BUG, exitCodeOf, Failure } from '../model/failure.ts';
+import { storageFailure } from '../system/files.ts';
 import { cleanup } from './cleanup.ts';
 import { create } from './create.ts';
 import { diff } from './diff.ts';
@@ -60,6 +61,7 @@ export async function main(
     .description('Guest operating systems as OSTree deployments, booted by systemd-nspawn.')
     .version(`guestree ${version}`, '--version')
     .exitOverride()
+    .enablePositionalOptions()
     .showHelpAfterError('(see: guestree --help)');
   for (const verb of VERBS) declare(program, verb, environment, (code) => (exitCode = code));
   const json = argv.includes('--json');
@@ -104,7 +106,7 @@ function declare(
         'unshare',
         'mount',
       ]);
-    if (verb.writesState === true && !flags.dryRun) {
+    if (verb.writesState === true) {
       const code = await enterNamespace(app.effects.runner, app.effects.paths.state, environment);
       if (code !== undefined) {
         finish(code);
@@ -115,19 +117,29 @@ function declare(
   });
 }
 
-function reportError(error: unknown, json: boolean): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodeOf('usage');
+function reportError(thrown: unknown, json: boolean): number {
+  // A full or read-only file system can show itself anywhere and is never a bug.
+  const place = thrown instanceof Error && 'path' in thrown ? String(thrown.path) : 'the state directory';
+  const error = storageFailure(thrown, place);
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    // commander has told the user already; a program that reads JSON has not heard of it.
+    if (json)
+      printError(new Failure('usage', error.message.replace(/^error: /, ''), { hint: 'See: guestree --help' }));
+    return exitCodeOf('usage');
+  }
   if (error instanceof Failure) {
-    if (json) {
-      const { reason, message, hint, guest } = error;
-      process.stdout.write(
-        `${JSON.stringify({ version: 1, error: { reason, message, hint, guest } }, null, 2)}\n`,
-      );
-    }
+    if (json) printError(error);
     process.stderr.write(renderFailure(error));
     return error.exitCode;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`guestree: this is a bug, please report it:\n${text}\n`);
-  return 70;
+  return EXIT_BUG;
+}
+
+function printError({ reason, message, hint, guest }: Failure): void {
+  process.stdout.write(
+    `${JSON.stringify({ version: 1, error: { reason, message, hint, guest } }, null, 2)}\n`,
+  );
 }

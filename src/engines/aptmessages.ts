@@ -16,7 +16,8 @@ export function aptFailure(output: string, exitCode: number): Failure {
   });
 }
 
-const NETWORK_HINT = 'Check the network and the package sources (etc/apt of the guest), then run the same command again.';
+const NETWORK_HINT =
+  'Check the network and the package sources (etc/apt of the guest), then run the same command again.';
 
 const RULES: readonly (readonly [RegExp, (match: RegExpExecArray, output: string) => Failure])[] = [
   [
@@ -29,16 +30,24 @@ const RULES: readonly (readonly [RegExp, (match: RegExpExecArray, output: string
   [
     /E: Unable to locate package (\S+)|E: Couldn't find any package by (?:glob|regex) '([^']+)'/,
     (match) =>
-      new Failure('packages', `there is no package "${match[1] ?? match[2] ?? '?'}" in the guest's package sources`, {
-        hint: 'Check the spelling and the sources in the guest’s /etc/apt; search in the guest with: apt-cache search WORD',
-      }),
+      new Failure(
+        'packages',
+        `there is no package "${match[1] ?? match[2] ?? '?'}" in the guest's package sources`,
+        {
+          hint: 'Check the spelling and the sources in the guest’s /etc/apt; search in the guest with: apt-cache search WORD',
+        },
+      ),
   ],
   [
     /E: Package '?([^\s']+)'? has no installation candidate/,
     (match) =>
-      new Failure('packages', `the package "${match[1] ?? '?'}" cannot be had from the guest's package sources`, {
-        hint: 'It is obsolete or virtual: choose a package that provides it, or add the source that has it to /etc/apt.',
-      }),
+      new Failure(
+        'packages',
+        `the package "${match[1] ?? '?'}" cannot be had from the guest's package sources`,
+        {
+          hint: 'It is obsolete or virtual: choose a package that provides it, or add the source that has it to /etc/apt.',
+        },
+      ),
   ],
   [
     /E: Version '([^']+)' for '([^']+)' was not found/,
@@ -63,7 +72,8 @@ const RULES: readonly (readonly [RegExp, (match: RegExpExecArray, output: string
   ],
   [
     /(?:Temporary failure resolving|Could not resolve|Could not connect to|Unable to connect to|Connection failed|Connection timed out|Cannot initiate the connection)[^\n]*/,
-    (match) => new Failure('network', `packages cannot be downloaded: ${match[0].trim()}`, { hint: NETWORK_HINT }),
+    (match) =>
+      new Failure('network', `packages cannot be downloaded: ${match[0].trim()}`, { hint: NETWORK_HINT }),
   ],
   [
     /E: The repository '([^']+)' (?:does not have a Release file|no longer has a Release file)/,
@@ -89,13 +99,18 @@ const RULES: readonly (readonly [RegExp, (match: RegExpExecArray, output: string
   [
     /(?:dpkg: error processing (?:package|archive) (\S+) \(?--(?:configure|unpack|install)\)?:\n([^\n]*))/,
     (match, output) =>
-      new Failure('packages', `the package "${match[1] ?? '?'}" could not be installed: ${(match[2] ?? '').trim()}`, {
-        hint: `Its scripts run without network and without running services. It printed: ${scriptOutput(output)}`,
-      }),
+      new Failure(
+        'packages',
+        `the package "${match[1] ?? '?'}" could not be installed: ${(match[2] ?? '').trim()}`,
+        {
+          hint: `Its scripts run without network and without running services. It printed: ${scriptOutput(output)}`,
+        },
+      ),
   ],
   [
     /E: (?:Failed to fetch|Unable to fetch some archives|Some index files failed)[^\n]*/,
-    (match) => new Failure('network', `packages cannot be downloaded: ${match[0].slice(3)}`, { hint: NETWORK_HINT }),
+    (match) =>
+      new Failure('network', `packages cannot be downloaded: ${match[0].slice(3)}`, { hint: NETWORK_HINT }),
   ],
 ];
 

@@ -1,10 +1,10 @@
-import { lstat, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
-import { exists } from '../system/files.ts';
 import type { Repo } from '../system/ostree.ts';
 import { CommandFailure, type Runner } from '../system/run.ts';
 import { fromTree } from '../tree/layout.ts';
+import { cleanScratch, unmountBelow } from '../tree/scratch.ts';
 import { observeChanges } from './changes.ts';
 
 /**
@@ -35,6 +35,8 @@ export async function withBuildRoot<T>(
     await pool.checkoutHardlinks(tree, root.lower);
     await fromTree(root.lower);
     for (const name of ['upper', 'work', 'merged']) await mkdir(`${scratch}/${name}`);
+    // The root of the merged view has the mode of the upper directory, and apt's own user has to get through it.
+    await chmod(`${scratch}/upper`, 0o755);
     await mountOverlay(runner, scratch);
     return await use(root);
   } finally {
@@ -76,57 +78,28 @@ async function mountOverlay(runner: Runner, scratch: string): Promise<void> {
 export async function settle(runner: Runner, root: BuildRoot): Promise<string[]> {
   const { lower, merged, scratch } = root;
   const changes = await observeChanges({ upper: `${scratch}/upper`, lower, merged });
-  if (changes.removed.length > 0) {
-    await runner.run('xargs', ['--null', 'rm', '--recursive', '--force', '--'], {
-      cwd: lower,
-      input: changes.removed.map((path) => `./${path}\0`).join(''),
-    });
-  }
-  // Through the merged view, because files in the upper directory may carry trusted.overlay.* attributes, which
-  // would be committed and, in a later build root, mean something.
+  for (const path of changes.removed) await rm(`${lower}/${path}`, { recursive: true, force: true });
   const archive = `${scratch}/changes.tar`;
-  const attributes = ['--xattrs', '--xattrs-include=*', '--numeric-owner'];
-  await writeFile(`${scratch}/changes.list`, changes.written.map((path) => `./${path}\0`).join(''));
+  const attributes = [
+    '--acls',
+    '--xattrs',
+    '--xattrs-include=user.*',
+    '--xattrs-include=security.*',
+    '--numeric-owner',
+  ];
+  await writeFile(`${scratch}/changes.list`, changes.copied.map((path) => `./${path}\0`).join(''));
   await runner.run('tar', [
-    ...['--create', `--file=${archive}`, `--directory=${merged}`, '--no-recursion', '--null', '--sparse'],
+    ...['--create', `--file=${archive}`, `--directory=${merged}`, '--no-recursion', '--null'],
     ...[...attributes, '--verbatim-files-from', `--files-from=${scratch}/changes.list`],
   ]);
   await unmountBelow(runner, scratch);
-  await runner.run('tar', ['--extract', `--file=${archive}`, `--directory=${lower}`, '--preserve-permissions', ...attributes]);
+  await runner.run('tar', [
+    '--extract',
+    `--file=${archive}`,
+    `--directory=${lower}`,
+    '--preserve-permissions',
+    ...attributes,
+  ]);
+  for (const path of changes.created) await rename(`${scratch}/upper/${path}`, `${lower}/${path}`);
   return changes.warnings;
-}
-
-/** Unmounts and removes what a build left in its scratch directory. Nothing to do is fine. */
-export async function cleanScratch(runner: Runner, scratch: string): Promise<void> {
-  if (!(await exists(scratch))) return;
-  await unmountBelow(runner, scratch);
-  await runner.run('rm', ['--recursive', '--force', '--one-file-system', '--', scratch]);
-}
-
-/** Last mounted, first unmounted; lazily where a killed build still has a process in it. */
-async function unmountBelow(runner: Runner, scratch: string): Promise<void> {
-  const directory = await realpath(scratch);
-  for (const mounted of parseMountPoints(await readFile('/proc/self/mountinfo', 'utf8')).reverse()) {
-    if (!mounted.startsWith(`${directory}/`)) continue;
-    const tried = await runner.run('umount', ['--', mounted], { allow: 'any' });
-    if (tried.exitCode !== 0) await runner.run('umount', ['--lazy', '--', mounted]);
-  }
-}
-
-/** Mount points of /proc/PID/mountinfo, proc_pid_mountinfo(5): the fifth field, with octal escapes. */
-export function parseMountPoints(text: string): string[] {
-  return text.split('\n').flatMap((line) => {
-    const point = line.split(' ')[4];
-    if (point === undefined) return [];
-    return [point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))];
-  });
-}
-
-/** Whether a directory is there and is a directory, not a symlink to one. */
-export async function isRealDirectory(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).isDirectory() && (await readdir(path)).length >= 0;
-  } catch {
-    return false;
-  }
 }

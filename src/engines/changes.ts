@@ -3,8 +3,13 @@ import { lstat, readdir } from 'node:fs/promises';
 
 /** What differs between an overlay's merged view and its lower directory; paths relative to the root. */
 export interface Changes {
-  /** Files, links, fifos and directories that are new or changed; a directory before what is in it. */
-  written: string[];
+  /**
+   * Directories, and files that the kernel copied up from the lower directory; a directory before what is in it. They
+   * may carry overlay attributes and have to be copied through the merged view, which hides those.
+   */
+  copied: string[];
+  /** Files and links that were created in the upper directory, and can be taken out of it by a rename. */
+  created: string[];
   /** What has to be removed from the lower directory first: deleted things, and things that changed their type. */
   removed: string[];
   warnings: string[];
@@ -22,14 +27,19 @@ interface Layers {
  * attribute, which Node cannot read (Documentation/filesystems/overlayfs.rst has both).
  */
 export async function observeChanges(layers: Layers): Promise<Changes> {
-  const changes: Changes = { written: [], removed: [], warnings: [] };
-  await observeDirectory(layers, '', changes);
+  const changes: Changes = { copied: [], created: [], removed: [], warnings: [] };
+  await observeDirectory(layers, '', true, changes);
   return changes;
 }
 
-async function observeDirectory(layers: Layers, path: string, changes: Changes): Promise<void> {
+async function observeDirectory(
+  layers: Layers,
+  path: string,
+  inLower: boolean,
+  changes: Changes,
+): Promise<void> {
   const merged = await entriesOf(`${layers.merged}/${path}`);
-  const lower = await entriesOf(`${layers.lower}/${path}`);
+  const lower = inLower ? await entriesOf(`${layers.lower}/${path}`) : new Map<string, Dirent>();
   for (const [name, entry] of lower) {
     const now = merged.get(name);
     if (now === undefined || kindOf(now) !== kindOf(entry)) changes.removed.push(join(path, name));
@@ -40,12 +50,16 @@ async function observeDirectory(layers: Layers, path: string, changes: Changes):
     if (entry === undefined) continue;
     const below = join(path, name);
     if (entry.isDirectory()) {
-      changes.written.push(below);
-      await observeDirectory(layers, below, changes);
-    } else if (entry.isFile() || entry.isSymbolicLink()) {
-      changes.written.push(below);
-    } else if (entry.isFIFO() && below.startsWith('var/')) {
-      changes.written.push(below);
+      changes.copied.push(below);
+      await observeDirectory(layers, below, lower.get(name)?.isDirectory() === true, changes);
+    } else if (entry.isFile() || entry.isSymbolicLink() || (entry.isFIFO() && below.startsWith('var/'))) {
+      // A file that was copied up keeps the inode number of the lower one in the merged view
+      // (overlayfs.rst, "Inode properties", for layers on one file system).
+      const [shown, own] = await Promise.all([
+        lstat(`${layers.merged}/${below}`),
+        lstat(`${layers.upper}/${below}`),
+      ]);
+      (shown.ino === own.ino ? changes.created : changes.copied).push(below);
     } else if (!entry.isSocket()) {
       const { rdev } = await lstat(`${layers.merged}/${below}`);
       changes.warnings.push(`/${below} is a special file (device ${rdev}) and was left out of the tree.`);
@@ -54,17 +68,17 @@ async function observeDirectory(layers: Layers, path: string, changes: Changes):
 }
 
 async function entriesOf(directory: string): Promise<Map<string, Dirent>> {
-  try {
-    return new Map((await readdir(directory, { withFileTypes: true })).map((entry) => [entry.name, entry]));
-  } catch (error) {
-    // Not in this layer, or no directory there.
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return new Map();
-    throw error;
-  }
+  return new Map((await readdir(directory, { withFileTypes: true })).map((entry) => [entry.name, entry]));
 }
 
 function kindOf(entry: Dirent): string {
-  return entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'link' : entry.isFile() ? 'file' : 'other';
+  return entry.isDirectory()
+    ? 'directory'
+    : entry.isSymbolicLink()
+      ? 'link'
+      : entry.isFile()
+        ? 'file'
+        : 'other';
 }
 
 function join(path: string, name: string): string {

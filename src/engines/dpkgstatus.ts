@@ -12,7 +12,10 @@ export function parseDpkgStatus(text: string): Map<string, string> {
     const state = fieldOf(paragraph, 'Status')?.split(/\s+/)[2];
     // Files below status.d (distroless images) have no Status field: they are there because they are installed.
     if (state !== undefined && !INSTALLED.includes(state)) continue;
-    packages.set(packages.has(name) ? `${name}:${fieldOf(paragraph, 'Architecture') ?? 'unknown'}` : name, version);
+    packages.set(
+      packages.has(name) ? `${name}:${fieldOf(paragraph, 'Architecture') ?? 'unknown'}` : name,
+      version,
+    );
   }
   return packages;
 }

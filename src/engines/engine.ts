@@ -33,11 +33,16 @@ export interface BuildTarget {
   /** The ref that points at the result. */
   ref: string;
   subject: string;
+  /**
+   * The tree that the result is to replace. If it was made from the same base with the same packages in the same
+   * versions, it is the result: some packages write random bytes when they are installed, and that is no news.
+   */
+  previous?: Commit | undefined;
 }
 
 export interface BuildResult {
   commit: Commit;
-  /** The same content as before (the base, or what the ref pointed at): nothing was committed. */
+  /** It is the base or the previous tree: nothing was committed. */
   unchanged: boolean;
   /** Input of the guest's next build. */
   registry: IdRegistry;

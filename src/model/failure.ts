@@ -18,7 +18,7 @@ const EXIT_CODES = {
   /** A program, a kernel feature or a privilege is missing. */
   'missing-program': 69,
   'not-root': 76,
-  unsupported: 70,
+  unsupported: 71,
   /** No space, or a read-only file system. */
   storage: 74,
   /** A download failed. */
@@ -40,6 +40,9 @@ export const EXIT_UNCHANGED = 77;
 export function exitCodeOf(reason: FailureReason): number {
   return EXIT_CODES[reason];
 }
+
+/** Something that is nobody's mistake but guestree's (EX_SOFTWARE of sysexits.h). */
+export const EXIT_BUG = 70;
 
 export interface FailureDetails {
   /** What to type next; whole sentences or a command line. */

@@ -5,8 +5,6 @@ import {
   parseGuestName,
   parsePackageName,
   type Commit,
-  type GuestName,
-  type PackageName,
 } from './names.ts';
 
 /** What made a generation. */
@@ -17,8 +15,21 @@ const commit = z.custom<Commit>(
   (value) => typeof value === 'string' && isCommit(value),
   'not a commit checksum',
 );
-const guest = z.string().transform((value): GuestName => parseGuestName(value));
-const packageName = z.string().transform((value): PackageName => parsePackageName(value));
+const guest = checked(parseGuestName);
+const packageName = checked(parsePackageName);
+
+/** A string that one of the `parse…` functions accepts; its failure is told with the place in the record. */
+function checked<T extends string>(parse: (value: string) => T): z.ZodType<T> {
+  return z.string().transform((value, context): T => {
+    try {
+      return parse(value);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      context.addIssue(error.message);
+      return z.NEVER;
+    }
+  });
+}
 
 /**
  * The record of a generation, `generation.json`. It is written once, before the generation is used, and never

@@ -25,25 +25,26 @@ export function quoted(value: string): string {
 /**
  * A guest's name is a machine name (systemd's machine_name_is_valid(): a host name of at most 64 characters,
  * machinectl(1)), an OSTree stateroot name and a file name at once. guestree is stricter than each: lower-case
- * letters, digits and single hyphens, a letter first, at most 56 characters, so that `NAME-preflight` and
+ * letters, digits and single hyphens, a letter first, at most 54 characters, so that `NAME-preflight` and
  * `ve-NAME` derived from it stay valid too.
  */
 export function parseGuestName(value: string): GuestName {
-  if (/^[a-z](?:-?[a-z0-9]){0,55}$/.test(value) && value.length <= 56) return value as GuestName;
+  if (/^[a-z](?:-?[a-z0-9]){0,53}$/.test(value) && value.length <= 54) return value as GuestName;
   throw new Failure('invalid', `${quoted(value)} is not a guest name`, {
-    hint: 'Use 1 to 56 lower-case letters, digits and single hyphens, a letter first, for example "mail" or "web-2".',
+    hint: 'Use 1 to 54 lower-case letters, digits and single hyphens, a letter first, for example "mail" or "web-2".',
   });
 }
 
 /**
  * A binary package name, with an optional `=VERSION`, as apt-get(8) takes them. Policy 5.6.7: lower-case letters,
  * digits, `+`, `-`, `.`, starting with a letter or digit, at least two characters. Upper case and `_` are allowed
- * for RPM names. A leading `-` (an option) or a trailing `-`/`+` (apt's "remove"/"install" suffix) is refused.
+ * for RPM names. A leading `-` (an option) and a trailing `-` (apt's "remove" suffix, which it also sees behind an
+ * architecture or a version) are refused. A trailing `+` is part of names such as `g++`.
  */
 export function parsePackageName(value: string): PackageName {
   const ok = /^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+)?$/.test(value);
   const name = value.split(/[=:]/)[0] ?? '';
-  if (ok && value.length <= 200 && name.length >= 2 && !name.endsWith('-') && !name.endsWith('.')) {
+  if (ok && value.length <= 200 && name.length >= 2 && !value.endsWith('-') && !/[-.]$/.test(name)) {
     return value as PackageName;
   }
   throw new Failure('invalid', `${quoted(value)} is not a package name`, {
@@ -81,14 +82,16 @@ export function parseCommit(value: string): Commit {
 
 /**
  * A path that is rendered into a unit file or handed to ostree: absolute, normal, without control characters.
- * `%` and `:` are refused because unit files and Bind= read them as specifier and separator.
+ * `%` and `:` are refused because unit files and Bind= read them as specifier and separator, white space at the end
+ * because unit files lose it.
  */
 export function parseCleanPath(value: string): string {
   const parts = value.split('/');
   const clean =
     value.startsWith('/') &&
     // eslint-disable-next-line no-control-regex
-    !/[\u0000-\u001f\u007f%:\\"']/.test(value) &&
+    !/[\u0000-\u001f\u007f-\u009f\u2028\u2029%:\\"']/.test(value) &&
+    !value.endsWith(' ') &&
     !parts.slice(1).some((part) => part === '.' || part === '..' || part === '') &&
     value.length < 4000;
   if (clean || value === '/') return value;

@@ -1,4 +1,4 @@
-import type { GuestName } from './names.ts';
+import { parseCleanPath, type GuestName } from './names.ts';
 
 /** Where things are on this host. All of it can be moved for tests; users set only GUESTREE_STATE. */
 export interface Paths {
@@ -26,9 +26,12 @@ export function hostPaths(state: string): Paths {
   };
 }
 
-/** The state directory's place: GUESTREE_STATE, or by the kind of host (docs/architecture.md). */
+/**
+ * The state directory's place: GUESTREE_STATE, or by the kind of host (docs/architecture.md). It is rendered into
+ * units and nspawn files, so a path that they cannot hold is refused before anything is made.
+ */
 export function stateDirectory(override: string | undefined, ostreeBooted: boolean): string {
-  if (override !== undefined && override !== '') return override;
+  if (override !== undefined && override !== '') return parseCleanPath(override.replace(/(?<=.)\/$/, ''));
   return ostreeBooted ? '/sysroot/ostree/guestree' : '/var/lib/guestree';
 }
 

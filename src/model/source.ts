@@ -71,7 +71,10 @@ export function formatSource(source: Source): string {
 }
 
 function parseMirror(value: string): string {
-  if (/^(?:https?|file|copy):\/\/?[^\s'"\\]+$/.test(value) && value.length < 1000) return value;
+  // eslint-disable-next-line no-control-regex
+  const clean = !/[\s'"\\\u0000-\u001f\u007f-\u009f]/.test(value);
+  const ok = clean && /^(?:https?:\/\/[^/]|(?:file|copy):\/.)/.test(value);
+  if (ok && value.length < 1000) return value;
   throw new Failure('invalid', `${quoted(value)} is not a mirror`, {
     hint: 'Give the URL of a Debian archive, starting with http://, https:// or file:/.',
   });

@@ -19,9 +19,9 @@ import { Failure } from '../model/failure.ts';
  * fsync(2)'s man pages: write a temporary, fsync it, rename, fsync the directory.
  */
 export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.${basename(path)}.new`);
   try {
+    await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'w', mode);
     try {
       await file.writeFile(content);
@@ -40,9 +40,9 @@ export async function writeFileAtomic(path: string, content: string, mode = 0o64
 
 /** Points a symlink at another target in one rename(2); there is no moment without the link. */
 export async function replaceSymlink(target: string, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.${basename(path)}.new`);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await rm(temporary, { force: true });
     await symlink(target, temporary);
     await rename(temporary, path);

@@ -22,7 +22,9 @@ export async function acquireLock(path: string, what: string, wait = false): Pro
       '-c',
       'echo ok; exec cat',
     ],
-    { stdio: ['pipe', 'pipe', 'ignore'], env: cleanEnvironment({}) },
+    // In a session of its own: Ctrl-C is sent to the terminal's whole foreground group and must not end the lock
+    // while we still finish or undo a step.
+    { stdio: ['pipe', 'pipe', 'ignore'], env: cleanEnvironment({}), detached: true },
   );
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   await new Promise<void>((resolve, reject) => {

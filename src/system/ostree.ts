@@ -3,6 +3,7 @@ import { Failure } from '../model/failure.ts';
 import { parseCommit, type Commit } from '../model/names.ts';
 import { writeFileAtomic } from './files.ts';
 import { CommandFailure, type Runner, type RunResult } from './run.ts';
+import { parseVariantString } from './varianttext.ts';
 
 /** A deployment as `ostree admin status` lists it. */
 export interface Deployment {
@@ -46,6 +47,11 @@ export function parseAdminStatus(text: string): Deployment[] {
 
 function splitLines(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
+}
+
+/** The checksum in the text of `ostree show COMMIT`; it stands before anything that the commit's author wrote. */
+export function parseContentChecksum(text: string): string | undefined {
+  return /^ContentChecksum: {2}([0-9a-f]{64})$/m.exec(text)?.[1];
 }
 
 /** `ostree` on one repository. */
@@ -126,16 +132,22 @@ export class Repo {
   }
 
   /**
-   * Commits a directory. Files that are hardlinks of objects of this repository are not read again
-   * (--link-checkout-speedup); what is new is written once.
+   * Commits a directory. Files that are hardlinks of objects of this repository are not looked at again
+   * (--devino-canonical); what is new is written once. A commit syncs the file system before objects get their final
+   * names, and only then sets the ref (ostree_repo_commit_transaction() in ostree-repo-commit.c): after a power cut
+   * no ref points at objects that are not on the disk.
    */
   async commitDirectory(options: {
     directory: string;
-    ref: string;
+    /** The branch to set; without it the commit is reachable by its checksum only, until setRef(). */
+    ref?: string;
     subject: string;
     metadata?: Readonly<Record<string, string>>;
     parent?: Commit;
-    /** Move files into the repository instead of copying them; the directory is unusable afterwards. */
+    /**
+     * Move files into the repository instead of copying them, for a directory that is no checkout; it is unusable
+     * afterwards.
+     */
     consume?: boolean;
   }): Promise<Commit> {
     const metadata = Object.entries(options.metadata ?? {}).map(
@@ -143,15 +155,27 @@ export class Repo {
     );
     const { stdout } = await this.#run([
       'commit',
-      `--branch=${options.ref}`,
+      options.ref === undefined ? '--orphan' : `--branch=${options.ref}`,
       `--subject=${options.subject}`,
       options.parent === undefined ? '--parent=none' : `--parent=${options.parent}`,
-      '--link-checkout-speedup',
-      ...(options.consume === true ? ['--consume'] : []),
+      // A commit that names its refs can be pulled under those names only; guests share trees under several.
+      '--no-bindings',
+      options.consume === true ? '--consume' : '--devino-canonical',
       ...metadata,
       `--tree=dir=${options.directory}`,
     ]);
     return parseCommit(stdout);
+  }
+
+  /** Whether a commit has a file or directory at an absolute path. */
+  async has(commit: string, path: string): Promise<boolean> {
+    try {
+      await this.#run(['ls', commit, path]);
+      return true;
+    } catch (error) {
+      if (error instanceof CommandFailure && /No such file|not found/i.test(error.result.stderr)) return false;
+      throw error;
+    }
   }
 
   /** The text of one file of a commit, or undefined. */
@@ -168,17 +192,17 @@ export class Repo {
   /** A checksum over content and metadata of the whole tree, the same for equal trees (ostree show: ContentChecksum). */
   async contentChecksum(commit: string): Promise<string> {
     const { stdout } = await this.#run(['show', commit]);
-    const match = /^ContentChecksum: {2}([0-9a-f]{64})$/m.exec(stdout);
-    if (match?.[1] === undefined)
+    const checksum = parseContentChecksum(stdout);
+    if (checksum === undefined)
       throw new Failure('failed', `ostree show ${commit} printed no ContentChecksum`);
-    return match[1];
+    return checksum;
   }
 
   /** One string of a commit's metadata, or undefined. */
   async metadata(commit: string, key: string): Promise<string | undefined> {
     try {
       const { stdout } = await this.#run(['show', `--print-metadata-key=${key}`, commit]);
-      return /^'((?:[^'\\]|\\.)*)'\s*$/.exec(stdout)?.[1];
+      return parseVariantString(stdout);
     } catch (error) {
       if (error instanceof CommandFailure && error.result.stderr.includes('No such metadata key'))
         return undefined;

@@ -1,5 +1,11 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
-import { parseCreatedPaths, parseFifoLines, renderVariable, VARIABLE_CONF, type VariableEntry } from './variable.ts';
+import {
+  parseCreatedPaths,
+  parseFifoLines,
+  renderVariable,
+  VARIABLE_CONF,
+  type VariableEntry,
+} from './variable.ts';
 import { directoryWithin, listWithin, readWithin, removeWithin } from './within.ts';
 
 /** What /var of a root file system has, rendered for tmpfiles.d. */
@@ -12,10 +18,10 @@ export interface VariableSurvey {
  * Looks through /var of a root file system whose dpkg database lies at `database` already, and removes from it what
  * ostree cannot store: fifos (they become `p` lines), sockets and device nodes.
  *
- * Directories and files that belong to packages get a line each: what a new version of a package adds appears in a
- * guest that has the directory already. What scripts made when the package was installed (the first database
- * of a server, say) is state: its directory is copied once as a whole, so that a file which the daemon deleted
- * later does not come back at the next boot; only new directories in it do.
+ * Every entry gets a line: what a new version of a package adds appears in a guest that has the directory already. One
+ * exception: a directory with files that scripts made when the package was installed (the first database of a server,
+ * say) is state. It is copied once as a whole, so that a file which the daemon deleted later does not come back at the
+ * next boot; only new directories in it do.
  */
 export async function surveyVariable(root: string, database: string): Promise<VariableSurvey> {
   const owned = await packageFiles(root, database);
@@ -61,35 +67,63 @@ async function surveyDirectory(survey: Survey, path: string, parent: Parent): Pr
       // systemd-tmpfiles refuses to go from a directory of one user to one of another (unsafe_transition(),
       // src/basic/fs-util.c), so below this point only a copy of the whole is possible.
       const unsafe = parent.uid !== 0 && parent.uid !== found.uid;
-      const made = survey.owned?.has(`/${below}`) === false;
+      const made = survey.owned?.has(`/${below}`) === false && (await hasFiles(`${survey.root}/${below}`));
       const whole = !parent.state && (made || unsafe);
       if (whole || !unsafe) survey.entries.push({ ...common, kind: whole ? 'whole' : 'directory' });
       if (unsafe) continue;
       await surveyDirectory(survey, below, { state: parent.state || made, uid: found.uid });
     } else if (entry.isSymbolicLink()) {
-      if (!parent.state) survey.entries.push({ ...common, kind: 'link', target: await readlink(`${survey.root}/${below}`) });
+      if (!parent.state)
+        survey.entries.push({ ...common, kind: 'link', target: await readlink(`${survey.root}/${below}`) });
     } else if (entry.isFile()) {
       if (!parent.state) survey.entries.push({ ...common, kind: 'file' });
     } else {
       await removeWithin(survey.root, below);
       if (entry.isFIFO()) survey.entries.push({ ...common, kind: 'fifo' });
-      else if (!entry.isSocket()) survey.warnings.push(`/${below} is a device node and was left out of the tree.`);
+      else if (!entry.isSocket())
+        survey.warnings.push(`/${below} is a device node and was left out of the tree.`);
     }
   }
 }
+
+async function hasFiles(directory: string): Promise<boolean> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (!entry.isDirectory() || (await hasFiles(`${directory}/${entry.name}`))) return true;
+  }
+  return false;
+}
+
+/** What lies in var of a tree and elsewhere for packages (see layout.ts). */
+const MOVED: readonly (readonly [from: RegExp, to: string])[] = [
+  [/^\/usr\/local(?=\/|$)/, '/var/usrlocal'],
+  [/^\/root(?=\/|$)/, '/var/roothome'],
+  [/^\/(home|srv|mnt)(?=\/|$)/, '/var/$1'],
+];
 
 /** What dpkg's lists name below /var: `info/PACKAGE.list` has one absolute path a line. */
 async function packageFiles(root: string, database: string): Promise<Set<string> | undefined> {
   const lists = (await listWithin(root, `${database}/info`)).filter((name) => name.endsWith('.list'));
   if (lists.length === 0) return undefined;
   const texts = await Promise.all(lists.map((name) => readWithin(root, `${database}/info/${name}`)));
-  return new Set(texts.flatMap((text) => (text ?? '').split('\n').filter((line) => line.startsWith('/var'))));
+  const place = (line: string): string => MOVED.reduce((path, [from, to]) => path.replace(from, to), line);
+  const known = texts.flatMap((text) => (text ?? '').split('\n').map(place));
+  // What base-files makes by a script is nobody's state.
+  const always = MOVED.flatMap(([, to]) => (to.endsWith('$1') ? [] : [to])).concat(
+    '/var/home',
+    '/var/srv',
+    '/var/mnt',
+  );
+  return new Set([...known.filter((line) => line.startsWith('/var')), ...always]);
 }
 
 async function namesOf(root: string): Promise<Pick<Survey, 'users' | 'groups'>> {
   const read = async (path: string): Promise<Map<number, string>> => {
     const lines = ((await readWithin(root, path)) ?? '').split('\n').map((line) => line.split(':'));
-    return new Map(lines.reverse().flatMap(([name, , number]) => (name && number ? [[Number(number), name] as const] : [])));
+    return new Map(
+      lines
+        .reverse()
+        .flatMap(([name, , number]) => (name && number ? [[Number(number), name] as const] : [])),
+    );
   };
   return { users: await read('etc/passwd'), groups: await read('etc/group') };
 }
@@ -106,7 +140,10 @@ async function createdElsewhere(root: string): Promise<Set<string>> {
 
 /** systemd's version from the name of its library; Debian has it in the multiarch directory. */
 async function keepsExisting(root: string): Promise<boolean> {
-  const directories = ['usr/lib/systemd', ...(await listWithin(root, 'usr/lib')).map((name) => `usr/lib/${name}/systemd`)];
+  const directories = [
+    'usr/lib/systemd',
+    ...(await listWithin(root, 'usr/lib')).map((name) => `usr/lib/${name}/systemd`),
+  ];
   for (const directory of directories) {
     if ((await directoryWithin(root, directory)) === undefined) continue;
     for (const name of await listWithin(root, directory)) {

@@ -29,7 +29,8 @@ export async function addHostKeyUnit(root: string): Promise<void> {
   const makers: KeyMaker[] = [];
   for (const maker of MAKERS) {
     // A client alone has ssh-keygen, too, and needs no host keys.
-    if (maker.program.endsWith('ssh-keygen') && (await statWithin(root, 'usr/sbin/sshd')) === undefined) continue;
+    if (maker.program.endsWith('ssh-keygen') && (await statWithin(root, 'usr/sbin/sshd')) === undefined)
+      continue;
     if ((await statWithin(root, maker.program)) !== undefined) makers.push(maker);
   }
   if (makers.length === 0) {

@@ -75,8 +75,14 @@ export function planIds(tree: UserFiles, registry: IdRegistry): IdPlan {
     files: {
       passwd: appended(passwd, users.added),
       group: appended(renumbered(tree.group, groups), groups.added),
-      shadow: appended(tree.shadow, lacking(tree.shadow, users.added).map((name) => `${name}:!*:::::::`)),
-      gshadow: appended(tree.gshadow, lacking(tree.gshadow, groups.added).map((name) => `${name}:!::`)),
+      shadow: appended(
+        tree.shadow,
+        lacking(tree.shadow, users.added).map((name) => `${name}:!*:::::::`),
+      ),
+      gshadow: appended(
+        tree.gshadow,
+        lacking(tree.gshadow, groups.added).map((name) => `${name}:!::`),
+      ),
     },
     moves: [...users.moves, ...groups.moves],
   };
@@ -102,7 +108,9 @@ function assign(kind: IdMove['kind'], tree: readonly string[], registry: readonl
     const alias = seen.has(from);
     seen.add(from);
     const owner = owners.get(from);
-    const to = registered.get(name) ?? (owner === undefined || owner === name || alias ? from : freeNumber(from, taken));
+    const to =
+      registered.get(name) ??
+      (owner === undefined || owner === name || alias ? from : freeNumber(from, taken));
     taken.add(to);
     numbers.set(name, to);
     if (to !== from && !alias) moves.push({ kind, name, from, to });

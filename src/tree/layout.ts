@@ -1,5 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import { readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
 import { surveyVariable } from './factory.ts';
 import { addHostKeyUnit } from './hostkeys.ts';
@@ -34,12 +33,18 @@ const INTO_VAR: readonly (readonly [path: string, below: string, target: string]
 /** Filled when the guest runs; empty in a tree. */
 const EMPTY: readonly string[] = ['boot', 'sysroot', 'run', 'tmp', 'dev', 'proc', 'sys'];
 
+/** Counts changes of what toTree() makes of the same content. */
+export const LAYOUT_VERSION = 1;
+
 const FACTORY = 'usr/share/factory/var';
 const DATABASE = 'usr/lib/sysimage/dpkg';
 
 /** Whether a directory has the layout already: `usr/etc` and no `etc` (ostree refuses to deploy both). */
 export async function isTreeLayout(root: string): Promise<boolean> {
-  return (await statWithin(root, 'usr/etc'))?.isDirectory() === true && (await statWithin(root, 'etc')) === undefined;
+  return (
+    (await statWithin(root, 'usr/etc'))?.isDirectory() === true &&
+    (await statWithin(root, 'etc')) === undefined
+  );
 }
 
 /**
@@ -58,7 +63,12 @@ export async function toTree(root: string): Promise<string[]> {
     const found = await statWithin(root, path);
     if (found?.isSymbolicLink() === true) continue;
     if (found?.isDirectory() === true) await moveWithin(root, path, below);
-    else await freshDirectoryWithin(root, below, { mode: below === 'var/roothome' ? 0o700 : 0o755, uid: 0, gid: 0 });
+    else
+      await freshDirectoryWithin(root, below, {
+        mode: below === 'var/roothome' ? 0o700 : 0o755,
+        uid: 0,
+        gid: 0,
+      });
     await linkWithin(root, path, target);
   }
   await linkWithin(root, 'media', 'run/media');
@@ -98,7 +108,12 @@ export async function fromTree(root: string): Promise<void> {
   if ((await statWithin(root, 'media'))?.isSymbolicLink() === true) {
     await freshDirectoryWithin(root, 'media', { mode: 0o755, uid: 0, gid: 0 });
   }
-  for (const path of ['var/log', 'var/cache/apt/archives/partial', 'var/lib/apt/lists/partial', 'var/cache/debconf']) {
+  for (const path of [
+    'var/log',
+    'var/cache/apt/archives/partial',
+    'var/lib/apt/lists/partial',
+    'var/cache/debconf',
+  ]) {
     await makeDirectoryWithin(root, path);
   }
   await freshDirectoryWithin(root, 'var/tmp', { mode: 0o1777, uid: 0, gid: 0 });
@@ -122,11 +137,17 @@ async function moveDatabaseIntoUsr(root: string): Promise<void> {
 
 /** https://wiki.debian.org/UsrMerge: an OSTree deployment has only usr, so nothing may lie in /bin, /sbin or /lib. */
 async function requireMergedUsr(root: string): Promise<void> {
-  for (const name of (await readdir(root)).filter((entry) => /^(?:bin|sbin|lib(?:32|64|x32|o32)?)$/.test(entry))) {
+  for (const name of (await readdir(root)).filter((entry) =>
+    /^(?:bin|sbin|lib(?:32|64|x32|o32)?)$/.test(entry),
+  )) {
     const found = await statWithin(root, name);
     if (found?.isSymbolicLink() === true && /^\/?usr\//.test(await readlink(`${root}/${name}`))) continue;
-    throw new Failure('unsupported', `/${name} of the tree is not a symlink to usr/${name}: it is not usr-merged`, {
-      hint: 'Install the package usrmerge in it (Debian 11, Ubuntu 20.04 or newer), or choose a newer release.',
-    });
+    throw new Failure(
+      'unsupported',
+      `/${name} of the tree is not a symlink to usr/${name}: it is not usr-merged`,
+      {
+        hint: 'Install the package usrmerge in it (Debian 11, Ubuntu 20.04 or newer), or choose a newer release.',
+      },
+    );
   }
 }

@@ -77,11 +77,14 @@ function refuseClash(file: 'passwd' | 'group', local: string, treeNew: string): 
     const number = line.split(':')[2] ?? '';
     const owner = numbers.get(number);
     if (known.has(name) || owner === undefined || tree.get(owner)?.split(':')[2] === number) continue;
-    const [kind, what, move] = file === 'passwd' ? ['user', 'uid', 'usermod --uid'] : ['group', 'gid', 'groupmod --gid'];
+    const [kind, what, move] =
+      file === 'passwd' ? ['user', 'uid', 'usermod --uid'] : ['group', 'gid', 'groupmod --gid'];
     throw new Failure(
       'conflict',
       `the new tree brings the ${kind} "${name}" with ${what} ${number}, which the guest has given to "${owner}"`,
-      { hint: `Give "${owner}" another number in the guest (${move} NUMBER ${owner}, then chown its files), and try again.` },
+      {
+        hint: `Give "${owner}" another number in the guest (${move} NUMBER ${owner}, then chown its files), and try again.`,
+      },
     );
   }
 }

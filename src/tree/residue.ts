@@ -96,7 +96,9 @@ async function stripKeys(root: string, path: string): Promise<string[]> {
       if (below !== 'var/lib/dpkg') warnings.push(...(await stripKeys(root, below)));
     } else if (entry.isFile() && PRIVATE_KEY.test((await readWithin(root, below, 80)) ?? '')) {
       await removeWithin(root, below);
-      warnings.push(`/${below} is a private key and was left out of the tree; make one in each guest that needs it.`);
+      warnings.push(
+        `/${below} is a private key and was left out of the tree; make one in each guest that needs it.`,
+      );
     }
   }
   return warnings;

@@ -64,17 +64,26 @@ function mode(value: number): string {
  * specifier_printf(): C escapes for white space, quotes, backslashes and control characters, `%%` for `%`.
  */
 export function escapeField(text: string): string {
-  return text
-    .replaceAll('%', '%%')
-    // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u0020\u007f"'\\]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(/[ \p{Cc}"'\\]/gu, escapeCharacter).replaceAll('%', '%%');
+}
+
+/** `\xNN` is a byte, so what is not ASCII stays as it is: it separates no fields. */
+function escapeCharacter(character: string): string {
+  const code = character.charCodeAt(0);
+  return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : character;
 }
 
 /** Types of tmpfiles.d(5) that make the path they name. */
 const CREATING = new Set(['f', 'w', 'd', 'D', 'v', 'q', 'Q', 'p', 'L', 'c', 'b', 'C']);
 
 /** Directories of the specifiers that stand for something in /var, tmpfiles.d(5) SPECIFIERS. */
-const SPECIFIERS: Readonly<Record<string, string>> = { C: '/var/cache', L: '/var/log', S: '/var/lib', V: '/var/tmp', '%': '%' };
+const SPECIFIERS: Readonly<Record<string, string>> = {
+  C: '/var/cache',
+  L: '/var/log',
+  S: '/var/lib',
+  V: '/var/tmp',
+  '%': '%',
+};
 
 /** The paths below /var that a tmpfiles.d file makes. */
 export function parseCreatedPaths(text: string): string[] {

@@ -36,9 +36,13 @@ export async function makeDirectoryWithin(root: string, path: string, mode = 0o7
       await mkdir(directory);
       await chmod(directory, mode);
     } else if (!found.isDirectory()) {
-      throw new Failure('invalid', `the tree has ${found.isSymbolicLink() ? 'a symlink' : 'a file'} where a directory is expected: /${path}`, {
-        hint: 'Use a tree in which it is a directory; guestree does not follow symlinks of a tree.',
-      });
+      throw new Failure(
+        'invalid',
+        `the tree has ${found.isSymbolicLink() ? 'a symlink' : 'a file'} where a directory is expected: /${path}`,
+        {
+          hint: 'Use a tree in which it is a directory; guestree does not follow symlinks of a tree.',
+        },
+      );
     }
   }
   return directory;
@@ -51,12 +55,21 @@ export async function listWithin(root: string, path: string): Promise<string[]> 
 }
 
 /** The text of a regular file, at most `limit` bytes of it; undefined if there is none. */
-export async function readWithin(root: string, path: string, limit = 50_000_000): Promise<string | undefined> {
+export async function readWithin(
+  root: string,
+  path: string,
+  limit = 50_000_000,
+): Promise<string | undefined> {
   const found = await statWithin(root, path);
   if (found?.isFile() !== true) return undefined;
   const file = await open(`${root}/${path}`, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(limit, found.size)), 0, Math.min(limit, found.size), 0);
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(Math.min(limit, found.size)),
+      0,
+      Math.min(limit, found.size),
+      0,
+    );
     return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await file.close();
@@ -88,7 +101,11 @@ export async function replaceWithin(
   const attributes = options.attributes ?? (old?.isFile() === true ? old : PLAIN);
   try {
     await rm(temporary, { force: true, recursive: true });
-    const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+    const file = await open(
+      temporary,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
     try {
       await file.writeFile(content);
       await file.chown(attributes.uid, attributes.gid);
@@ -122,7 +139,11 @@ export async function emptyWithin(root: string, path: string): Promise<void> {
 }
 
 /** An empty directory with a known mode in the place of whatever is there. */
-export async function freshDirectoryWithin(root: string, path: string, attributes: FileAttributes): Promise<void> {
+export async function freshDirectoryWithin(
+  root: string,
+  path: string,
+  attributes: FileAttributes,
+): Promise<void> {
   await removeWithin(root, path);
   const directory = await makeDirectoryWithin(root, path);
   await chown(directory, attributes.uid, attributes.gid);
@@ -138,7 +159,8 @@ export async function moveWithin(root: string, from: string, to: string): Promis
   if (moved === undefined) return;
   const present = await statWithin(root, to);
   if (moved.isDirectory() && present?.isDirectory() === true) {
-    for (const name of await listWithin(root, from)) await moveWithin(root, `${from}/${name}`, `${to}/${name}`);
+    for (const name of await listWithin(root, from))
+      await moveWithin(root, `${from}/${name}`, `${to}/${name}`);
     const kept = await makeDirectoryWithin(root, to);
     await chown(kept, moved.uid, moved.gid);
     await chmod(kept, moved.mode & 0o7777);

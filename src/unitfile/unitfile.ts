@@ -13,6 +13,8 @@ interface Assignment {
   key: string;
   /** The value with continuation lines joined by a space, as systemd reads it. */
   value: string;
+  /** Whether the file ended where a further line should have been joined. */
+  unended: boolean;
 }
 
 interface Header {
@@ -67,7 +69,7 @@ export class UnitFile {
         lines.push({ kind: 'header', raw: first, section });
         continue;
       }
-      const { raw, logical, last } = joinContinuation(physical, i);
+      const { raw, logical, last, unended } = joinContinuation(physical, i);
       const at = logical.indexOf('=');
       if (at <= 0) throw syntaxError(name, i, `${quoted(logical)} is neither KEY=VALUE nor [SECTION]`);
       if (section === undefined)
@@ -75,8 +77,9 @@ export class UnitFile {
       lines.push({
         kind: 'assignment',
         raw,
-        key: logical.slice(0, at).trim(),
-        value: logical.slice(at + 1).trim(),
+        key: trim(logical.slice(0, at)),
+        value: trim(logical.slice(at + 1)),
+        unended,
       });
       i = last;
     }
@@ -126,15 +129,19 @@ export class UnitFile {
     const line = assignment(key, value);
     const header = this.#lines.findLastIndex((each) => each.kind === 'header' && each.section === section);
     if (header < 0) {
+      const raw = `[${checkSection(section)}]`;
       if (this.#lines.length > 0) this.#lines.push({ kind: 'filler', raw: '' });
-      this.#lines.push({ kind: 'header', raw: `[${checkSection(section)}]`, section }, line);
+      this.#lines.push({ kind: 'header', raw, section }, line);
       return this;
     }
     let end = header + 1;
     for (let i = header + 1; i < this.#lines.length && this.#lines[i]?.kind !== 'header'; i++) {
       if (this.#lines[i]?.kind === 'assignment') end = i + 1;
     }
-    this.#lines.splice(end, 0, line);
+    // A continuation that the file's end cut off would swallow the new line; an empty line ends it.
+    const before = this.#lines[end - 1];
+    const cut = end === this.#lines.length && before?.kind === 'assignment' && before.unended;
+    this.#lines.splice(end, 0, ...(cut ? [{ kind: 'filler', raw: '' } as const] : []), line);
     return this;
   }
 
@@ -182,13 +189,15 @@ function assignment(key: string, value: string): Assignment {
       `the value of ${key}= contains a line break or control character: ${quoted(value)}`,
     );
   }
+  if (value.length + key.length >= LINE_LIMIT)
+    throw new Failure('invalid', `the value of ${key}= is longer than 1 MiB`);
   if (value.endsWith('\\')) {
     throw new Failure(
       'invalid',
       `the value of ${key}= ends with a backslash, which would join the next line to it`,
     );
   }
-  return { kind: 'assignment', raw: `${key}=${value}`, key, value: value.trim() };
+  return { kind: 'assignment', raw: `${key}=${value}`, key, value: trim(value), unended: false };
 }
 
 function checkSection(section: string): string {
@@ -196,16 +205,20 @@ function checkSection(section: string): string {
   throw new Failure('invalid', `${quoted(section)} is not a unit file section`);
 }
 
-/** A trailing backslash joins the next line with a space; comment lines in between are left out (systemd.syntax(7)). */
+/**
+ * A trailing backslash joins the next line with a space; comment lines in between are left out (systemd.syntax(7)).
+ * Two backslashes are an escaped one and join nothing (config_parse() in src/shared/conf-parser.c).
+ */
 function joinContinuation(
   lines: readonly string[],
   start: number,
-): { raw: string; logical: string; last: number } {
+): { raw: string; logical: string; last: number; unended: boolean } {
   const raw = [lines[start] ?? ''];
   let logical = '';
   let text = lines[start] ?? '';
   let last = start;
-  while (text.endsWith('\\')) {
+  let unended = false;
+  while (isOpen(text)) {
     logical += `${text.slice(0, -1)} `;
     let next = last + 1;
     while (next < lines.length && isComment(trimLeft(lines[next] ?? ''))) {
@@ -214,6 +227,7 @@ function joinContinuation(
     }
     if (next >= lines.length) {
       text = '';
+      unended = true;
       last = next - 1;
       break;
     }
@@ -222,15 +236,29 @@ function joinContinuation(
     last = next;
   }
   logical += text;
-  return { raw: raw.join('\n'), logical: trimLeft(logical), last };
+  return { raw: raw.join('\n'), logical: trimLeft(logical), last, unended };
+}
+
+/** Whether the next line is joined to this one. */
+function isOpen(text: string): boolean {
+  let start = text.length;
+  while (text[start - 1] === '\\') start--;
+  return (text.length - start) % 2 === 1;
 }
 
 function isComment(trimmed: string): boolean {
   return trimmed.startsWith('#') || trimmed.startsWith(';');
 }
 
+/** White space is what systemd takes for it: no-break spaces and the like belong to a value. */
 function trimLeft(text: string): string {
   return text.replace(/^[ \t\r]+/, '');
+}
+
+function trim(text: string): string {
+  let end = text.length;
+  while (end > 0 && ' \t\r'.includes(text.charAt(end - 1))) end--;
+  return trimLeft(text.slice(0, end));
 }
 
 function syntaxError(name: string, index: number, what: string): Failure {

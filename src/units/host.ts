@@ -15,7 +15,7 @@ export const RECOVER_UNIT = 'guestree-recover.service';
  */
 export function renderStaticDropIn(name: GuestName, state: string): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
-  unit.add('Unit', 'RequiresMountsFor', parseCleanPath(state));
+  unit.add('Unit', 'RequiresMountsFor', word(parseCleanPath(state)));
   unit.add('Unit', 'Requires', STATE_UNIT);
   unit.add('Unit', 'Wants', RECOVER_UNIT);
   unit.add('Unit', 'After', `${STATE_UNIT} ${RECOVER_UNIT}`);
@@ -33,32 +33,41 @@ export function renderStaticDropIn(name: GuestName, state: string): string {
  * flag of this one mount (mount(8)).
  */
 export function renderStateUnit(state: string, alias: string): string {
-  const from = parseCleanPath(state);
-  const to = parseCleanPath(alias);
   return UnitFile.parse('# Made by guestree.\n')
     .add('Unit', 'Description', 'Writable mount of the guestree state directory')
-    .add('Unit', 'RequiresMountsFor', from)
-    .add('Unit', 'ConditionPathIsMountPoint', `!${to}`)
+    .add('Unit', 'RequiresMountsFor', word(parseCleanPath(state)))
+    .add('Unit', 'ConditionPathIsMountPoint', `!${parseCleanPath(alias)}`)
     .add('Service', 'Type', 'oneshot')
     .add('Service', 'RemainAfterExit', 'yes')
-    .add('Service', 'ExecStart', `/bin/mkdir -p ${to}`)
-    .add('Service', 'ExecStart', `/bin/mount --bind ${from} ${to}`)
-    .add('Service', 'ExecStart', `/bin/mount -o remount,bind,rw ${to}`)
+    .add('Service', 'ExecStart', `/bin/mkdir -p ${argument(alias)}`)
+    .add('Service', 'ExecStart', `/bin/mount --bind ${argument(state)} ${argument(alias)}`)
+    .add('Service', 'ExecStart', `/bin/mount -o remount,bind,rw ${argument(alias)}`)
     .toString();
 }
 
 /** Finishes or undoes at boot what a power cut interrupted, before any guest is started. */
 export function renderRecoverUnit(state: string, program: readonly string[]): string {
-  const argv = program.map(parseCleanPath).join(' ');
+  const argv = program.map(argument).join(' ');
   return UnitFile.parse('# Made by guestree.\n')
     .add('Unit', 'Description', 'Finish or undo interrupted guestree operations')
-    .add('Unit', 'RequiresMountsFor', parseCleanPath(state))
+    .add('Unit', 'RequiresMountsFor', word(parseCleanPath(state)))
     .add('Unit', 'ConditionPathExists', parseCleanPath(state))
     .add('Unit', 'After', 'local-fs.target')
     .add('Unit', 'Before', 'machines.target')
     .add('Service', 'Type', 'oneshot')
     .add('Service', 'RemainAfterExit', 'yes')
+    .add('Service', 'Environment', word(`GUESTREE_STATE=${parseCleanPath(state)}`))
     .add('Service', 'ExecStart', `${argv} recover --boot`)
     .add('Install', 'WantedBy', 'multi-user.target')
     .toString();
+}
+
+/** One word of a list (systemd.syntax(7), QUOTING); parseCleanPath() has refused quotes and backslashes. */
+function word(text: string): string {
+  return /^[A-Za-z0-9/._+@=-]+$/.test(text) ? text : `"${text}"`;
+}
+
+/** A path as one word of a command line, where `$` introduces a variable (systemd.service(5), COMMAND LINES). */
+function argument(path: string): string {
+  return word(parseCleanPath(path)).replaceAll('$', '$$$$');
 }

@@ -1,0 +1,266 @@
+import { createHash } from 'node:crypto';
+import { chmod, lstat, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { Failure } from '../model/failure.ts';
+import { exists } from '../system/files.ts';
+import type { Runner, RunResult } from '../system/run.ts';
+import {
+  listWithin,
+  readWithin,
+  removeWithin,
+  replaceWithin,
+  statWithin,
+  moveWithin,
+} from '../tree/within.ts';
+import { aptFailure, lacksArchives } from './aptmessages.ts';
+import type { BuildRoot } from './buildroot.ts';
+import { runInContainer, type ContainerRequest } from './container.ts';
+
+export interface AptSettings {
+  runner: Runner;
+  now: () => Date;
+  /** Lines of apt.conf(5) that lead to the archives from this host. */
+  transport: readonly string[];
+  /** Proxy variables for downloads. */
+  proxies: Readonly<Record<string, string>>;
+}
+
+export interface AptRequest {
+  hostname: string;
+  configuration?: string | undefined;
+  cache: string;
+  archives?: readonly string[] | undefined;
+  progress: (line: string) => void;
+}
+
+/** Package lists that are younger than this are used as they are. */
+const FRESH_MINUTES = 60;
+
+const OPTIONS = [
+  ...['--yes', '--quiet', '-o', 'Dpkg::Use-Pty=0', '-o', 'APT::Color=0', '-o', 'Acquire::Languages=none'],
+  // The tree's own configuration files win over a package's new ones; the guest's /etc is merged later, by ostree.
+  ...['-o', 'Dpkg::Options::=--force-confold', '-o', 'Dpkg::Options::=--force-unsafe-io'],
+  ...['-o', 'APT::Keep-Downloaded-Packages=true'],
+  // Built from dpkg's status file, and compared with it by size and time only: files of a checkout have time 0.
+  ...['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache=srcpkgcache.bin'],
+];
+
+const ENVIRONMENT = {
+  LC_ALL: 'C.UTF-8',
+  DEBIAN_FRONTEND: 'noninteractive',
+  DEBIAN_PRIORITY: 'critical',
+  DEBCONF_NONINTERACTIVE_SEEN: 'true',
+  APT_LISTCHANGES_FRONTEND: 'none',
+  UCF_FORCE_CONFFOLD: '1',
+  // systemctl then only edits files (docs/ENVIRONMENT.md of systemd).
+  SYSTEMD_OFFLINE: '1',
+};
+
+/**
+ * apt-get in a build root. Lists and archives are fetched with the host's network, when apt runs only its own code;
+ * packages are unpacked and their scripts run without any network, with the cache read-only.
+ */
+export class AptRoot {
+  readonly #settings: AptSettings;
+  readonly #root: BuildRoot;
+  readonly #request: AptRequest;
+  readonly #lists: string;
+  /** A copy of the guest's etc/apt, if its own is used. */
+  readonly #own: string | undefined;
+
+  private constructor(
+    settings: AptSettings,
+    root: BuildRoot,
+    request: AptRequest,
+    lists: string,
+    own: string | undefined,
+  ) {
+    this.#settings = settings;
+    this.#root = root;
+    this.#request = request;
+    this.#lists = lists;
+    this.#own = own;
+  }
+
+  static async open(settings: AptSettings, root: BuildRoot, request: AptRequest): Promise<AptRoot> {
+    const own = await copyConfiguration(settings.runner, root, request.configuration);
+    const lists = `${request.cache}/lists/${await sourcesKey(own === undefined ? `${root.merged}/etc/apt` : own)}`;
+    await mkdir(`${lists}/partial`, { recursive: true });
+    await mkdir(`${request.cache}/apt/archives/partial`, { recursive: true });
+    for (const path of [lists, `${request.cache}/apt`, `${request.cache}/apt/archives`])
+      await chmod(path, 0o755);
+    await writeFile(
+      `${root.scratch}/resolv.conf`,
+      await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
+    );
+    // Package scripts ask for the full name of their machine, and without an answer they wait for name servers.
+    await writeFile(`${root.scratch}/hosts`, renderHosts(request.hostname));
+    await writeFile(`${root.scratch}/apt-download.conf`, `${settings.transport.join('\n')}\n`);
+    await writeFile(
+      `${root.scratch}/apt-install.conf`,
+      own === undefined ? '' : 'Dir::Etc "/run/guestree/apt/";\n',
+    );
+    return new AptRoot(settings, root, request, lists, own);
+  }
+
+  /**
+   * Fetches package lists if there are none, if they are old, or if `force` says so.
+   * @returns a warning if old lists have to do because the network is away
+   */
+  async update(force: boolean): Promise<string[]> {
+    const stamp = `${this.#lists}.stamp`;
+    const age = await this.#age(stamp);
+    if (!force && age !== undefined && age >= 0 && age < FRESH_MINUTES) return [];
+    const result = await this.#download(['update', '-o', 'APT::Update::Error-Mode=any']);
+    if (result.exitCode === 0) {
+      await writeFile(stamp, '');
+      const now = this.#settings.now();
+      await utimes(stamp, now, now);
+      return [];
+    }
+    const failure = aptFailure(`${result.stdout}${result.stderr}`, result.exitCode);
+    if (failure.reason !== 'network' || force || age === undefined) throw failure;
+    return [
+      `The package lists are ${Math.round(age / 60)} hours old and could not be renewed: ${failure.message}.`,
+    ];
+  }
+
+  /** Runs one operation from the cache; what the cache lacks is downloaded first. */
+  async perform(operation: readonly string[]): Promise<void> {
+    const first = await this.#install(operation);
+    if (first.exitCode === 0) return;
+    if (!lacksArchives(textOf(first))) throw aptFailure(textOf(first), first.exitCode);
+    const download = await this.#download(['--download-only', ...operation]);
+    if (download.exitCode !== 0) throw aptFailure(textOf(download), download.exitCode);
+    const second = await this.#install(operation);
+    if (second.exitCode !== 0) throw aptFailure(textOf(second), second.exitCode);
+  }
+
+  /** What an operation would do, in apt-get's words. */
+  async simulate(operation: readonly string[]): Promise<string> {
+    const result = await this.#install(['--simulate', ...operation]);
+    if (result.exitCode !== 0) throw aptFailure(textOf(result), result.exitCode);
+    return result.stdout;
+  }
+
+  /** Creates what the tree's tmpfiles.d files describe, for a tree whose /var is described by nothing else. */
+  async createVariable(): Promise<void> {
+    await this.#run(false, [], {}, ['systemd-tmpfiles', '--create', '--prefix=/var']);
+  }
+
+  async #download(args: readonly string[]): Promise<RunResult> {
+    const { scratch } = this.#root;
+    return this.#apt(true, args, '/run/guestree/apt.conf', [
+      { from: `${scratch}/resolv.conf`, to: '/etc/resolv.conf' },
+      { from: `${scratch}/apt-download.conf`, to: '/run/guestree/apt.conf' },
+      // Here at its own place, because sources name their keys by absolute paths below /etc/apt.
+      ...(this.#own === undefined ? [] : [{ from: this.#own, to: '/etc/apt' }]),
+    ]);
+  }
+
+  async #install(args: readonly string[]): Promise<RunResult> {
+    const { scratch } = this.#root;
+    // The cache is read-only here; the build root has no other user, so nothing needs a lock.
+    const options = ['--no-download', '-o', 'APT::Sandbox::User=root', '-o', 'Debug::NoLocking=1'];
+    return this.#apt(false, [...options, ...args], '/run/guestree/apt.conf', [
+      { from: `${scratch}/apt-install.conf`, to: '/run/guestree/apt.conf' },
+      { from: `${scratch}/hosts`, to: '/etc/hosts' },
+      // Here beside /etc/apt, which packages may have to write to.
+      ...(this.#own === undefined ? [] : [{ from: this.#own, to: '/run/guestree/apt' }]),
+    ]);
+  }
+
+  async #apt(
+    network: boolean,
+    args: readonly string[],
+    config: string,
+    binds: ContainerRequest['binds'],
+  ): Promise<RunResult> {
+    const all = [
+      { from: `${this.#request.cache}/apt`, to: '/var/cache/apt', rw: network },
+      { from: this.#lists, to: '/var/lib/apt/lists', rw: network },
+      ...(this.#request.archives ?? []).map((path) => ({ from: path, to: path })),
+      ...binds,
+    ];
+    const environment = { APT_CONFIG: config, ...(network ? this.#settings.proxies : {}) };
+    return this.#run(network, all, environment, ['apt-get', ...OPTIONS, ...args]);
+  }
+
+  async #run(
+    network: boolean,
+    binds: ContainerRequest['binds'],
+    environment: Readonly<Record<string, string>>,
+    argv: readonly string[],
+  ): Promise<RunResult> {
+    const { merged, scratch } = this.#root;
+    const { hostname, progress } = this.#request;
+    const all = { ...ENVIRONMENT, ...environment };
+    return runInContainer(
+      this.#settings.runner,
+      { root: merged, scratch, hostname, network, binds, environment: all, progress },
+      argv,
+    );
+  }
+
+  /** Minutes since the lists were fetched. */
+  async #age(stamp: string): Promise<number | undefined> {
+    if (!(await exists(stamp))) return undefined;
+    return (this.#settings.now().getTime() - (await stat(stamp)).mtimeMs) / 60_000;
+  }
+}
+
+/** As Debian's installer writes it (https://www.debian.org/doc/manuals/debian-reference/ch05, "The hostname resolution"). */
+function renderHosts(hostname: string): string {
+  return `127.0.0.1 localhost\n127.0.1.1 ${hostname}.localdomain ${hostname}\n::1 localhost ip6-localhost ip6-loopback\n`;
+}
+
+function textOf(result: RunResult): string {
+  return `${result.stdout}${result.stderr}`;
+}
+
+/**
+ * A copy, not a bind mount: the directory belongs to the guest's root user, and a symlink in the place of etc/apt would
+ * show a directory of the host to the guest's package scripts.
+ */
+async function copyConfiguration(
+  runner: Runner,
+  root: BuildRoot,
+  etc: string | undefined,
+): Promise<string | undefined> {
+  if (etc === undefined) return undefined;
+  const copy = `${root.scratch}/apt`;
+  if ((await statWithin(etc, 'apt')) === undefined) return undefined;
+  await runner.run('cp', ['--archive', '--no-target-directory', '--', `${etc}/apt`, copy]);
+  if ((await lstat(copy)).isDirectory()) return copy;
+  throw new Failure('invalid', 'etc/apt of the guest is not a directory', {
+    hint: 'Make /etc/apt a directory in the guest, then run the same command again.',
+  });
+}
+
+/** Lists belong to a set of sources: with other sources, apt would delete them. */
+async function sourcesKey(directory: string): Promise<string> {
+  const hash = createHash('sha256');
+  const names = (await listWithin(directory, 'sources.list.d')).map((name) => `sources.list.d/${name}`);
+  for (const name of ['sources.list', ...names])
+    hash.update(`${name}\0${(await readWithin(directory, name)) ?? ''}\0`);
+  return hash.digest('hex').slice(0, 16);
+}
+
+const POLICY = 'usr/sbin/policy-rc.d';
+const SAVED = 'usr/sbin/policy-rc.d.guestree';
+const FORBID =
+  '#!/bin/sh\n# Written by guestree for the time of a build: nothing is started in it.\nexit 101\n';
+
+/** Forbids package scripts to start services (invoke-rc.d(8): 101 is "action forbidden by policy") while `use` runs. */
+export async function withoutServices<T>(root: string, use: () => Promise<T>): Promise<T> {
+  await moveWithin(root, POLICY, SAVED);
+  await replaceWithin(root, POLICY, FORBID, { attributes: { mode: 0o755, uid: 0, gid: 0 } });
+  const result = await use();
+  // A package that was installed meanwhile may have brought its own.
+  if ((await readWithin(root, POLICY)) === FORBID) {
+    await removeWithin(root, POLICY);
+    await moveWithin(root, SAVED, POLICY);
+  } else {
+    await removeWithin(root, SAVED);
+  }
+  return result;
+}

@@ -1,0 +1,177 @@
+import type { Layering, LayerRequest, PackageChange, PendingRequest } from '../apply/layering.ts';
+import { Failure } from '../model/failure.ts';
+import type { Commit } from '../model/names.ts';
+import type { Paths } from '../model/paths.ts';
+import type { Source } from '../model/source.ts';
+import { readOptional, writeFileAtomic } from '../system/files.ts';
+import type { Repo } from '../system/ostree.ts';
+import { cleanEnvironment, type Runner } from '../system/run.ts';
+import { Bases, localArchives } from '../tree/base.ts';
+import { observeHostApt } from '../tree/hostapt.ts';
+import { EMPTY_REGISTRY, extendRegistry, parseRegistry, renderRegistry, type IdRegistry } from '../tree/ids.ts';
+import { cleanScratch } from '../tree/scratch.ts';
+import { AptEngine } from './apt.ts';
+import { comparePackages } from './comparison.ts';
+import type { Engine } from './engine.ts';
+import { chooseEngine } from './index.ts';
+
+export interface LayeringSettings {
+  runner: Runner;
+  pool: Repo;
+  paths: Paths;
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+interface Workshop {
+  engines: Engine[];
+  bases: Bases;
+}
+
+/** Trees for the executors: bases from sources, layers by whichever engine fits the tree. */
+export class EngineLayering implements Layering {
+  readonly #settings: LayeringSettings;
+  #workshop: Promise<Workshop> | undefined;
+
+  constructor(settings: LayeringSettings) {
+    this.#settings = settings;
+  }
+
+  async fetchBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit> {
+    const { bases } = await this.#open();
+    return tell(await bases.fetch(this.#baseRequest(source, detail)), warning);
+  }
+
+  async refreshBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit> {
+    const { bases } = await this.#open();
+    return tell(await bases.refresh(this.#baseRequest(source, detail)), warning);
+  }
+
+  async build(request: LayerRequest): Promise<void> {
+    const { pool } = this.#settings;
+    const { onto, packages, upgrade, ref } = request;
+    const registry = await readRegistry(request.ids);
+    if (packages.length === 0 && !upgrade && registry === EMPTY_REGISTRY) {
+      // Nothing to add, and no ids to keep: the tree is the base itself.
+      await writeRegistry(request.ids, await registryOf(pool, onto));
+      await pool.setRef(ref, onto);
+      return;
+    }
+    const engine = await this.#engineFor(onto, packages.length > 0);
+    if (engine === undefined) {
+      await pool.setRef(ref, onto);
+      return;
+    }
+    const built = await engine.build({ ...this.#engineRequest(request, registry), packages, upgrade, ref, subject: request.subject });
+    await writeRegistry(request.ids, built.registry);
+    for (const text of built.warnings) request.warning(text);
+  }
+
+  async pending(request: PendingRequest): Promise<PackageChange[]> {
+    const { pool } = this.#settings;
+    const { source, base, onto } = request;
+    const changes: PackageChange[] = [];
+    if (source.kind !== 'debian') {
+      // Its files may differ without any package having another version.
+      const fresh = await this.refreshBase(source, request.detail, request.warning);
+      if ((await pool.contentChecksum(fresh)) !== (await pool.contentChecksum(base))) {
+        const packages = comparePackages(await this.packages(base), await this.packages(fresh));
+        changes.push(...(packages.length > 0 ? packages : [{ package: 'the base tree', from: base.slice(0, 12), to: fresh.slice(0, 12) }]));
+      }
+    }
+    const engine = await this.#engineFor(onto, false);
+    if (engine === undefined) return changes;
+    const registry = await readRegistry(request.ids);
+    const known = new Set(changes.map((each) => each.package));
+    const found = await engine.checkUpgrades(this.#engineRequest(request, registry));
+    return [...changes, ...found.filter((each) => !known.has(each.package))];
+  }
+
+  async packages(commit: Commit): Promise<Map<string, string>> {
+    const engine = await this.#engineFor(commit, false);
+    return engine === undefined ? new Map() : engine.packages(this.#settings.pool, commit);
+  }
+
+  async engineOf(commit: Commit): Promise<string> {
+    return (await this.#engineFor(commit, false))?.name ?? 'none';
+  }
+
+  async clean(scratch: string): Promise<void> {
+    await cleanScratch(this.#settings.runner, scratch);
+  }
+
+  /** The engine of a tree; without one only packages are impossible, the tree itself is fine. */
+  async #engineFor(tree: Commit, required: boolean): Promise<Engine | undefined> {
+    const { engines } = await this.#open();
+    try {
+      return await chooseEngine(engines, this.#settings.pool, tree);
+    } catch (error) {
+      if (error instanceof Failure && error.reason === 'unsupported' && !required) return undefined;
+      throw error;
+    }
+  }
+
+  #open(): Promise<Workshop> {
+    this.#workshop ??= this.#equip();
+    return this.#workshop;
+  }
+
+  /** Reads the host's apt configuration only when a tree is made: `status` needs none of it. */
+  async #equip(): Promise<Workshop> {
+    const { runner, environment } = this.#settings;
+    const host = await observeHostApt(runner);
+    const { http_proxy, https_proxy, no_proxy } = cleanEnvironment(environment);
+    const proxies = Object.entries({ http_proxy, https_proxy, no_proxy }).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, value] as const],
+    );
+    const apt = new AptEngine({
+      runner,
+      now: () => new Date(),
+      transport: host.transport,
+      proxies: Object.fromEntries(proxies),
+    });
+    return { engines: [apt], bases: new Bases({ runner, host, architecture: process.arch, engine: apt }) };
+  }
+
+  #baseRequest(source: Source, progress: (line: string) => void): Parameters<Bases['fetch']>[0] {
+    const { pool, paths } = this.#settings;
+    return { pool, source, progress, scratch: `${paths.state}/scratch/.base`, cache: `${paths.state}/cache/.base` };
+  }
+
+  #engineRequest(
+    request: Omit<LayerRequest, 'ref' | 'packages' | 'upgrade'>,
+    registry: IdRegistry,
+  ): Omit<Parameters<Engine['build']>[0], 'ref' | 'packages' | 'upgrade' | 'subject'> {
+    return {
+      pool: this.#settings.pool,
+      base: request.onto,
+      configuration: request.configuration,
+      registry,
+      scratch: request.scratch,
+      cache: `${this.#settings.paths.state}/cache/${request.guest}`,
+      hostname: request.guest,
+      archives: localArchives(request.mirror),
+      progress: request.detail,
+    };
+  }
+}
+
+function tell(base: { commit: Commit; warnings: string[] }, warning: (text: string) => void): Commit {
+  for (const text of base.warnings) warning(text);
+  return base.commit;
+}
+
+async function readRegistry(path: string): Promise<IdRegistry> {
+  const text = await readOptional(path);
+  return text === undefined ? EMPTY_REGISTRY : parseRegistry(text, path);
+}
+
+async function writeRegistry(path: string, registry: IdRegistry): Promise<void> {
+  await writeFileAtomic(path, renderRegistry(registry));
+}
+
+async function registryOf(pool: Repo, tree: Commit): Promise<IdRegistry> {
+  const [passwd = '', group = ''] = await Promise.all(
+    ['passwd', 'group'].map((name) => pool.cat(tree, `/usr/etc/${name}`)),
+  );
+  return extendRegistry(EMPTY_REGISTRY, { passwd, group });
+}

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseDefinition, renderDefinition } from '../../../src/model/definition.ts';
+import { parseGuestName } from '../../../src/model/names.ts';
+import { failureOf, unlessRefused } from '../failures.ts';
+import { definitions } from './arbitraries.ts';
+
+const mail = parseGuestName('mail');
+
+describe('a definition', () => {
+  test('is the same after it was written and read', () => {
+    fc.assert(
+      fc.property(definitions, (definition) => {
+        expect(parseDefinition(definition.name, renderDefinition(definition))).toEqual(definition);
+      }),
+    );
+  });
+
+  test('needs no more than a source: the network is private then', () => {
+    expect(parseDefinition(mail, '[Guest]\nFrom=debian:trixie\n')).toEqual({
+      name: 'mail',
+      source: { kind: 'debian', suite: 'trixie', mirror: undefined },
+      network: { kind: 'veth' },
+      ports: [],
+    });
+  });
+
+  test('may be written with comments, continuations, several sections and several ports in a line', () => {
+    const text = [
+      '# mail for example.org',
+      '[Network]',
+      'Port=tcp:25:25 tcp:587:587 \\',
+      '; the web interface',
+      '  tcp:8080:80',
+      '[Guest]',
+      '  From = debian:trixie',
+      '[Network]',
+      'Mode=zone:front',
+    ].join('\n');
+    const { source, network, ports } = parseDefinition(mail, text);
+    expect(source).toMatchObject({ suite: 'trixie' });
+    expect(network).toEqual({ kind: 'zone', name: 'front' });
+    expect(ports.map((port) => port.host)).toEqual([25, 587, 8080]);
+  });
+
+  test('takes back ports with an empty assignment, as unit files do', () => {
+    const text = '[Guest]\nFrom=debian:trixie\n[Network]\nPort=tcp:25:25\nPort=\nPort=tcp:26:26\n';
+    expect(parseDefinition(mail, text).ports).toEqual([{ protocol: 'tcp', host: 26, guest: 26 }]);
+  });
+
+  test.each([
+    ['no text', '', 'From= is missing'],
+    ['no From=', '[Guest]\n', 'From= is missing'],
+    ['an empty From=', '[Guest]\nFrom=debian:trixie\nFrom=\n', 'From= is missing'],
+    ['From= in another section', '[Network]\nFrom=debian:trixie\n', 'unknown key "From" in [Network]'],
+    ['an unknown section', '[Guest]\nFrom=debian:trixie\n[Exec]\n', 'unknown section [Exec]'],
+    ['a section in the wrong case', '[guest]\nFrom=debian:trixie\n', 'unknown section [guest]'],
+    ['an unknown key', '[Guest]\nFrom=debian:trixie\nBoot=no\n', 'unknown key "Boot"'],
+    ['a key in the wrong case', '[Guest]\nfrom=debian:trixie\n', 'unknown key "from"'],
+    ['an assignment before a section', 'From=debian:trixie\n', 'line 1'],
+    ['a line that is neither', '[Guest]\nFrom\n', 'line 2'],
+    ['a path with ..', '[Guest]\nFrom=dir:/../etc\n', 'cannot be used as a path'],
+    ['a mirror for a directory', '[Guest]\nFrom=dir:/x\nMirror=http://m/\n', '--mirror'],
+    ['an impossible port', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:0:1\n', 'is not a port'],
+    ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1 tcp:1:2\n', 'published twice'],
+    ['ports without a network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=none\nPort=tcp:1\n', '"none"'],
+    ['an unknown network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=wifi\n', 'is not a network'],
+  ])('is refused with %s', (_, text, message) => {
+    expect(failureOf(() => parseDefinition(mail, text)).message).toContain(message);
+  });
+
+  test('names the file and what would be right when a key is misspelt', () => {
+    const failure = failureOf(() => parseDefinition(mail, '[Network]\nPorts=tcp:1\n'));
+    expect(failure.message).toContain('mail.guest');
+    expect(failure.hint).toContain('Mode, Port');
+  });
+
+  test('of any text is read or refused, and what is read can be written and read again', () => {
+    const lines = fc.constantFrom(
+      '[Guest]',
+      '[Network]',
+      'From=debian:trixie',
+      'From=dir:/a b',
+      'From=ostree:x \\',
+      'Repo=/r',
+      'Mode=zone:a',
+      'Mode=',
+      'Port=tcp:1 udp:2\\',
+      'Port=',
+      '# c',
+      '',
+      '  \\',
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(lines, fc.string()), { maxLength: 12 }), (text) => {
+        const definition = unlessRefused(() => parseDefinition(mail, text.join('\n')));
+        if (definition === undefined) return;
+        expect(parseDefinition(mail, renderDefinition(definition))).toEqual(definition);
+      }),
+    );
+  });
+});

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { parseGuestName } from '../../../src/model/names.ts';
+import { UnitFile } from '../../../src/unitfile/unitfile.ts';
+import {
+  RECOVER_UNIT,
+  renderRecoverUnit,
+  renderStateUnit,
+  renderStaticDropIn,
+  STATE_UNIT,
+} from '../../../src/units/host.ts';
+import { failureOf } from '../failures.ts';
+import { expectGolden } from './golden.ts';
+
+const mail = parseGuestName('mail');
+const PROGRAM = ['/usr/bin/node', '/usr/lib/guestree/guestree.js'];
+
+describe('the units of the host', () => {
+  test('are the golden ones', () => {
+    expectGolden('static-drop-in.conf', renderStaticDropIn(mail, '/var/lib/guestree'));
+    expectGolden(STATE_UNIT, renderStateUnit('/var/lib/guestree', '/run/guestree/state'));
+    expectGolden(RECOVER_UNIT, renderRecoverUnit('/var/lib/guestree', PROGRAM));
+  });
+
+  test('are the golden ones for a state directory with a space and a dollar sign', () => {
+    const state = '/srv/my $guests';
+    expectGolden('odd-path/static-drop-in.conf', renderStaticDropIn(mail, state));
+    expectGolden(`odd-path/${STATE_UNIT}`, renderStateUnit(state, '/run/guestree/state'));
+    expectGolden(`odd-path/${RECOVER_UNIT}`, renderRecoverUnit(state, ['/opt/my node', '/opt/$x/guestree.js']));
+  });
+
+  test.each(['relative', '/a\nExecStart=/bin/sh', '/a"b', "/a'b", '/a%h', '/a\\', '/../x'])(
+    'are not made for the state directory %j',
+    (state) => {
+      expect(failureOf(() => renderStaticDropIn(mail, state)).reason).toBe('invalid');
+      expect(failureOf(() => renderStateUnit(state, '/run/x')).reason).toBe('invalid');
+      expect(failureOf(() => renderStateUnit('/srv', state)).reason).toBe('invalid');
+      expect(failureOf(() => renderRecoverUnit(state, PROGRAM)).reason).toBe('invalid');
+      expect(failureOf(() => renderRecoverUnit('/srv', [state])).reason).toBe('invalid');
+    },
+  );
+
+  test('make no guest start before what was interrupted is recovered and its state is mounted', () => {
+    const file = UnitFile.parse(renderStaticDropIn(mail, '/var/lib/guestree'));
+    expect(file.lookupAllWords('Unit', 'After')).toEqual([STATE_UNIT, RECOVER_UNIT]);
+    expect(file.lookup('Unit', 'Requires')).toBe(STATE_UNIT);
+    expect(file.lookup('Unit', 'RequiresMountsFor')).toBe('/var/lib/guestree');
+  });
+
+  test('contain nothing that a switch changes: the drop-in is the same for every generation', () => {
+    expect(renderStaticDropIn(mail, '/srv')).not.toMatch(/generation|current|[0-9a-f]{64}/);
+  });
+});
