@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { parseGuestName, type GuestName } from '../model/names.ts';
+import { isGuestName, parseGuestName, type GuestName } from '../model/names.ts';
 import type { Paths } from '../model/paths.ts';
 import type { Plan, Step } from '../plan/step.ts';
 import { appendSynced, exists, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
@@ -103,5 +103,5 @@ function parseJson(text: string): unknown {
 export async function interruptedGuests(paths: Paths): Promise<GuestName[]> {
   const directory = join(paths.state, 'journal');
   if (!(await exists(directory))) return [];
-  return (await readdir(directory)).filter((entry) => !entry.startsWith('.')).map(parseGuestName);
+  return (await readdir(directory)).filter(isGuestName);
 }

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { parseDefinition, type Definition } from '../model/definition.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGeneration, type Generation } from '../model/generation.ts';
-import { parseGuestName, type GuestName } from '../model/names.ts';
+import { isGuestName, type GuestName } from '../model/names.ts';
 import { guestPaths, type Paths } from '../model/paths.ts';
 import type { GuestState } from '../plan/state.ts';
 import { exists, readLinkOptional, readOptional } from '../system/files.ts';
@@ -16,9 +16,9 @@ export async function listGuests(paths: Paths): Promise<GuestName[]> {
   if (!(await exists(directory))) return [];
   const names: GuestName[] = [];
   for (const entry of (await readdir(directory)).sort()) {
-    if (!/^[a-z]/.test(entry)) continue;
-    const name = parseGuestName(entry);
-    if ((await readLinkOptional(guestPaths(paths, name).current)) !== undefined) names.push(name);
+    // A copy that an administrator made, or lost+found, is no guest.
+    if (!isGuestName(entry)) continue;
+    if ((await readLinkOptional(guestPaths(paths, entry).current)) !== undefined) names.push(entry);
   }
   return names;
 }

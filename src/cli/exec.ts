@@ -13,18 +13,14 @@ export const exec: Verb = {
   async run(app, args) {
     const name = parseGuestName(args.required(0));
     await requireRunning(app, name);
-    // systemd-run(1): --pipe hands over our standard streams, --wait gives the exit code.
+    // systemd-run(1): --pipe hands over our standard streams, --wait gives the exit code. The service manager expands
+    // $VARIABLES in a command line (systemd.service(5)); --expand-environment=no is newer than systemd 252.
+    const command = commandOf(args.many(1)).map((word) => word.replaceAll('$', '$$$$'));
     const { exitCode } = await app.effects.runner.run(
       'systemd-run',
       [
-        `--machine=${name}`,
-        '--quiet',
-        '--wait',
-        '--collect',
-        '--pipe',
-        '--service-type=exec',
-        '--',
-        ...commandOf(args.many(1)),
+        ...[`--machine=${name}`, '--quiet', '--wait', '--collect', '--pipe', '--service-type=exec'],
+        ...['--', ...command],
       ],
       { interactive: true, allow: 'any' },
     );

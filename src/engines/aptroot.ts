@@ -137,7 +137,8 @@ export class AptRoot {
 
   /** What an operation would do, in apt-get's words. */
   async simulate(operation: readonly string[]): Promise<string> {
-    const result = await this.#install(['--simulate', ...operation]);
+    // With --no-download even a simulation wants the archives to be there.
+    const result = await this.#install(['--simulate', '--download', ...operation]);
     if (result.exitCode !== 0) throw aptFailure(textOf(result), result.exitCode);
     return result.stdout;
   }

@@ -34,7 +34,11 @@ const DROPPED = [
 
 /**
  * Runs one program of a tree in systemd-nspawn(1), without booting. No user namespace: owners in the tree are those
- * that the program sets. `setpriv --pdeathsig` ends the container with this process, also if that is killed.
+ * that the program sets.
+ *
+ * The container dies with this process, also if that is killed by SIGKILL: a killed systemd-nspawn would leave its
+ * payload running, so it runs in a pid namespace of its own, which the kernel kills as a whole with unshare(1)'s
+ * child, which setpriv(1) ties to us.
  */
 export async function runInContainer(
   runner: Runner,
@@ -48,6 +52,7 @@ export async function runInContainer(
     'setpriv',
     [
       '--pdeathsig=KILL',
+      ...['unshare', '--pid', '--kill-child=KILL', '--mount-proc'],
       'systemd-nspawn',
       ...['--quiet', '--pipe', '--register=no', '--keep-unit', '--settings=no', '--as-pid2'],
       ...['--link-journal=no', '--timezone=off', '--resolv-conf=off'],

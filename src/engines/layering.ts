@@ -8,7 +8,13 @@ import type { Repo } from '../system/ostree.ts';
 import { cleanEnvironment, type Runner } from '../system/run.ts';
 import { Bases, localArchives } from '../tree/base.ts';
 import { observeHostApt } from '../tree/hostapt.ts';
-import { EMPTY_REGISTRY, extendRegistry, parseRegistry, renderRegistry, type IdRegistry } from '../tree/ids.ts';
+import {
+  EMPTY_REGISTRY,
+  extendRegistry,
+  parseRegistry,
+  renderRegistry,
+  type IdRegistry,
+} from '../tree/ids.ts';
 import { cleanScratch } from '../tree/scratch.ts';
 import { AptEngine } from './apt.ts';
 import { comparePackages } from './comparison.ts';
@@ -36,12 +42,20 @@ export class EngineLayering implements Layering {
     this.#settings = settings;
   }
 
-  async fetchBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit> {
+  async fetchBase(
+    source: Source,
+    detail: (line: string) => void,
+    warning: (text: string) => void,
+  ): Promise<Commit> {
     const { bases } = await this.#open();
     return tell(await bases.fetch(this.#baseRequest(source, detail)), warning);
   }
 
-  async refreshBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit> {
+  async refreshBase(
+    source: Source,
+    detail: (line: string) => void,
+    warning: (text: string) => void,
+  ): Promise<Commit> {
     const { bases } = await this.#open();
     return tell(await bases.refresh(this.#baseRequest(source, detail)), warning);
   }
@@ -61,7 +75,13 @@ export class EngineLayering implements Layering {
       await pool.setRef(ref, onto);
       return;
     }
-    const built = await engine.build({ ...this.#engineRequest(request, registry), packages, upgrade, ref, subject: request.subject });
+    const built = await engine.build({
+      ...this.#engineRequest(request, registry),
+      packages,
+      upgrade,
+      ref,
+      subject: request.subject,
+    });
     await writeRegistry(request.ids, built.registry);
     for (const text of built.warnings) request.warning(text);
   }
@@ -75,7 +95,11 @@ export class EngineLayering implements Layering {
       const fresh = await this.refreshBase(source, request.detail, request.warning);
       if ((await pool.contentChecksum(fresh)) !== (await pool.contentChecksum(base))) {
         const packages = comparePackages(await this.packages(base), await this.packages(fresh));
-        changes.push(...(packages.length > 0 ? packages : [{ package: 'the base tree', from: base.slice(0, 12), to: fresh.slice(0, 12) }]));
+        changes.push(
+          ...(packages.length > 0
+            ? packages
+            : [{ package: 'the base tree', from: base.slice(0, 12), to: fresh.slice(0, 12) }]),
+        );
       }
     }
     const engine = await this.#engineFor(onto, false);
@@ -134,7 +158,13 @@ export class EngineLayering implements Layering {
 
   #baseRequest(source: Source, progress: (line: string) => void): Parameters<Bases['fetch']>[0] {
     const { pool, paths } = this.#settings;
-    return { pool, source, progress, scratch: `${paths.state}/scratch/.base`, cache: `${paths.state}/cache/.base` };
+    return {
+      pool,
+      source,
+      progress,
+      scratch: `${paths.state}/scratch/.base`,
+      cache: `${paths.state}/cache/.base`,
+    };
   }
 
   #engineRequest(

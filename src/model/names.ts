@@ -29,10 +29,14 @@ export function quoted(value: string): string {
  * `ve-NAME` derived from it stay valid too.
  */
 export function parseGuestName(value: string): GuestName {
-  if (/^[a-z](?:-?[a-z0-9]){0,53}$/.test(value) && value.length <= 54) return value as GuestName;
+  if (isGuestName(value)) return value;
   throw new Failure('invalid', `${quoted(value)} is not a guest name`, {
     hint: 'Use 1 to 54 lower-case letters, digits and single hyphens, a letter first, for example "mail" or "web-2".',
   });
+}
+
+export function isGuestName(value: string): value is GuestName {
+  return /^[a-z](?:-?[a-z0-9]){0,53}$/.test(value) && value.length <= 54;
 }
 
 /**

@@ -48,6 +48,8 @@ export async function acquireLock(path: string, what: string, wait = false): Pro
   });
   child.unref();
   return async () => {
+    // Waited for again, or the event loop could run empty before the child has ended.
+    child.ref();
     child.stdin.end();
     await ended;
   };

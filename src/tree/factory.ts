@@ -20,8 +20,9 @@ export interface VariableSurvey {
  *
  * Every entry gets a line: what a new version of a package adds appears in a guest that has the directory already. One
  * exception: a directory with files that scripts made when the package was installed (the first database of a server,
- * say) is state. It is copied once as a whole, so that a file which the daemon deleted later does not come back at the
- * next boot; only new directories in it do.
+ * say) is state, if the directory was made by scripts, too, or belongs to a daemon's user. It is copied once as a
+ * whole, so that a file which the daemon deleted later does not come back at the next boot; only new directories and
+ * files of packages in it do.
  */
 export async function surveyVariable(root: string, database: string): Promise<VariableSurvey> {
   const owned = await packageFiles(root, database);
@@ -67,7 +68,7 @@ async function surveyDirectory(survey: Survey, path: string, parent: Parent): Pr
       // systemd-tmpfiles refuses to go from a directory of one user to one of another (unsafe_transition(),
       // src/basic/fs-util.c), so below this point only a copy of the whole is possible.
       const unsafe = parent.uid !== 0 && parent.uid !== found.uid;
-      const made = survey.owned?.has(`/${below}`) === false && (await hasFiles(`${survey.root}/${below}`));
+      const made = await isState(survey, below, found.uid);
       const whole = !parent.state && (made || unsafe);
       if (whole || !unsafe) survey.entries.push({ ...common, kind: whole ? 'whole' : 'directory' });
       if (unsafe) continue;
@@ -76,7 +77,8 @@ async function surveyDirectory(survey: Survey, path: string, parent: Parent): Pr
       if (!parent.state)
         survey.entries.push({ ...common, kind: 'link', target: await readlink(`${survey.root}/${below}`) });
     } else if (entry.isFile()) {
-      if (!parent.state) survey.entries.push({ ...common, kind: 'file' });
+      if (!parent.state || survey.owned?.has(`/${below}`) === true)
+        survey.entries.push({ ...common, kind: 'file' });
     } else {
       await removeWithin(survey.root, below);
       if (entry.isFIFO()) survey.entries.push({ ...common, kind: 'fifo' });
@@ -84,6 +86,15 @@ async function surveyDirectory(survey: Survey, path: string, parent: Parent): Pr
         survey.warnings.push(`/${below} is a device node and was left out of the tree.`);
     }
   }
+}
+
+async function isState(survey: Survey, path: string, uid: number): Promise<boolean> {
+  const { owned, root } = survey;
+  if (owned === undefined) return false;
+  if (!owned.has(`/${path}`)) return hasFiles(`${root}/${path}`);
+  if (uid === 0) return false;
+  const entries = await readdir(`${root}/${path}`, { withFileTypes: true });
+  return entries.some((entry) => entry.isFile() && !owned.has(`/${path}/${entry.name}`));
 }
 
 async function hasFiles(directory: string): Promise<boolean> {

@@ -58,6 +58,8 @@ export function renderHostKeyUnit(makers: readonly KeyMaker[]): string {
     '[Service]',
     'Type=oneshot',
     'RemainAfterExit=yes',
+    // make-ssl-cert asks debconf.
+    'Environment=DEBIAN_FRONTEND=noninteractive',
     ...makers.map((maker) => `ExecStart=-/${maker.program} ${maker.args}`),
     '',
   ].join('\n');

@@ -19,7 +19,7 @@ export interface CommandOptions {
 }
 
 /** A program failed although its success was required; the message can be pasted into a shell. */
-export class CommandError extends Error {
+class CommandError extends Error {
   readonly argv: readonly string[];
   readonly output: Output;
 
@@ -57,7 +57,7 @@ export async function command(argv: readonly string[], options: CommandOptions =
 }
 
 /** The command as a line for a shell. */
-export function shown(argv: readonly string[]): string {
+function shown(argv: readonly string[]): string {
   return argv
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ');

@@ -13,11 +13,7 @@ import { makeInstance, type HostKind } from './instance.ts';
 import { isLoopback, machineMirror } from './mirror.ts';
 import { bootEntries, stateroot, type BootEntry } from './sysroot.ts';
 
-export type { Bind } from './box.ts';
-export { CommandError, type CommandOptions, type Output } from './command.ts';
-export type { HostFingerprint } from './fingerprint.ts';
-export { guestBaseTar } from './image.ts';
-export type { BootEntry } from './sysroot.ts';
+export type { Output } from './command.ts';
 
 export interface LabOptions {
   /** Debian suite of the host; 'trixie' if not said. */

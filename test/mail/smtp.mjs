@@ -13,24 +13,35 @@ const dialogue = [
   [221, undefined],
 ];
 
-const socket = connect(Number(port), host);
-socket.setTimeout(20_000, () => fail('no answer within 20 s'));
-socket.on('error', (error) => fail(error.message));
-let pending = '';
-socket.on('data', (data) => {
-  pending += data.toString();
-  const lines = pending.split('\r\n');
-  pending = lines.pop() ?? '';
-  for (const line of lines) {
-    console.log(`S: ${line}`);
-    if (line[3] === '-') continue;
-    const [code, next] = dialogue.shift() ?? [];
-    if (Number(line.slice(0, 3)) !== code) fail(`expected ${code}, got: ${line}`);
-    if (next === undefined) process.exit(0);
-    console.log(`C: ${next.split('\r\n')[0]}`);
-    socket.write(`${next}\r\n`);
-  }
-});
+// As a mail server does, try again while nobody listens: a guest that has just started waits for its address.
+const deadline = Date.now() + 20_000;
+speak();
+
+function speak() {
+  const socket = connect(Number(port), host);
+  let pending = '';
+  socket.setTimeout(20_000, () => fail('no answer within 20 s'));
+  socket.on('error', (error) => {
+    if (error.code !== 'ECONNREFUSED' || Date.now() > deadline) fail(error.message);
+    setTimeout(speak, 100);
+  });
+  socket.on('data', (data) => {
+    pending += data.toString();
+    const lines = pending.split('\r\n');
+    pending = lines.pop() ?? '';
+    for (const line of lines) answer(socket, line);
+  });
+}
+
+function answer(socket, line) {
+  console.log(`S: ${line}`);
+  if (line[3] === '-') return;
+  const [code, next] = dialogue.shift() ?? [];
+  if (Number(line.slice(0, 3)) !== code) fail(`expected ${code}, got: ${line}`);
+  if (next === undefined) process.exit(0);
+  console.log(`C: ${next.split('\r\n')[0]}`);
+  socket.write(`${next}\r\n`);
+}
 
 function fail(reason) {
   console.error(`smtp: ${reason}`);

@@ -25,7 +25,10 @@ describe('the units of the host', () => {
     const state = '/srv/my $guests';
     expectGolden('odd-path/static-drop-in.conf', renderStaticDropIn(mail, state));
     expectGolden(`odd-path/${STATE_UNIT}`, renderStateUnit(state, '/run/guestree/state'));
-    expectGolden(`odd-path/${RECOVER_UNIT}`, renderRecoverUnit(state, ['/opt/my node', '/opt/$x/guestree.js']));
+    expectGolden(
+      `odd-path/${RECOVER_UNIT}`,
+      renderRecoverUnit(state, ['/opt/my node', '/opt/$x/guestree.js']),
+    );
   });
 
   test.each(['relative', '/a\nExecStart=/bin/sh', '/a"b', "/a'b", '/a%h', '/a\\', '/../x'])(

@@ -20,9 +20,15 @@ const MAIL: MachineFacts = {
 };
 
 describe('the .nspawn file', () => {
-  test.each(['veth', 'host', 'none', 'bridge:br0', 'zone:front'])('of the network %s is the golden one', (text) => {
-    expectGolden(`network-${text.replace(':', '-')}.nspawn`, renderNspawn({ ...MAIL, network: parseNetwork(text) }));
-  });
+  test.each(['veth', 'host', 'none', 'bridge:br0', 'zone:front'])(
+    'of the network %s is the golden one',
+    (text) => {
+      expectGolden(
+        `network-${text.replace(':', '-')}.nspawn`,
+        renderNspawn({ ...MAIL, network: parseNetwork(text) }),
+      );
+    },
+  );
 
   test('with ports is the golden one', () => {
     const ports = ['tcp:25:25', 'udp:53:5353', 'tcp:8080:80'].map(parsePort);

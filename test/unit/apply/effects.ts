@@ -1,0 +1,29 @@
+import type { Effects } from '../../../src/apply/effects.ts';
+import type { Layering } from '../../../src/apply/layering.ts';
+import { hostPaths } from '../../../src/model/paths.ts';
+import { Repo } from '../../../src/system/ostree.ts';
+import type { Runner } from '../../../src/system/run.ts';
+import { Systemd } from '../../../src/system/systemd.ts';
+
+const runner: Runner = {
+  run: (program) => Promise.reject(new Error(`${program} was called, but this ring starts no programs`)),
+};
+
+/** Effects on a directory. Files are real; steps that call a program do not belong into this ring. */
+export function effectsIn(directory: string, changes: Partial<Effects> = {}): Effects {
+  const paths = { ...hostPaths(`${directory}/state`), definitions: `${directory}/etc` };
+  return {
+    paths,
+    runner,
+    systemd: new Systemd(runner),
+    pool: new Repo(runner, `${paths.state}/pool`),
+    layering: {} as Layering,
+    now: () => new Date('2025-01-02T03:04:05.000Z'),
+    program: ['/usr/bin/guestree'],
+    bootId: 'this boot',
+    ostreeBooted: false,
+    progress: { step: () => undefined, detail: () => undefined, warning: () => undefined },
+    interrupted: () => false,
+    ...changes,
+  };
+}

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { describe as sentence, type Action, type Step, type StepArguments } from '../../../src/plan/step.ts';
+import { mail, packages } from './states.ts';
+
+/** Total: a new action does not compile without samples here. */
+const SAMPLES: { [A in Action]: StepArguments[A][] } = {
+  'prepare-host': [{}],
+  'make-sysroot': [{ guest: mail }],
+  'fetch-base': [
+    { guest: mail, generation: 2, from: 'source' },
+    { guest: mail, generation: 2, from: 'refresh' },
+    { guest: mail, generation: 2, from: 1 },
+  ],
+  layer: [
+    { guest: mail, generation: 2, onto: 'base', packages: [], upgrade: true, unlike: 1 },
+    {
+      guest: mail,
+      generation: 2,
+      onto: 1,
+      packages: packages('vim', 'git'),
+      upgrade: false,
+      unlike: undefined,
+    },
+  ],
+  deploy: [
+    { guest: mail, generation: 1, previous: undefined },
+    { guest: mail, generation: 2, previous: 1 },
+  ],
+  render: [{ guest: mail, generation: 1, origin: 'create', requested: [], definition: 'a\nb' }],
+  define: [{ guest: mail, text: '[Guest]\n' }],
+  halt: [{ guest: mail }],
+  stop: [{ guest: mail }],
+  'merge-etc': [{ guest: mail, generation: 2, previous: 1 }],
+  swap: [{ guest: mail, generation: 2, previous: undefined }],
+  link: [{ guest: mail }],
+  reload: [{}],
+  start: [{ guest: mail }],
+  settle: [{ guest: mail, generation: 2, previous: undefined, reason: 'x' }],
+  retire: [{ guest: mail, generation: 2 }],
+  prune: [{ guest: mail }, { guest: undefined }],
+  unlink: [{ guest: mail }],
+  'keep-data': [{ guest: mail, directory: '/kept' }],
+  'delete-guest': [{ guest: mail }],
+};
+
+const steps = Object.entries(SAMPLES).flatMap(([action, samples]) =>
+  samples.map((sample) => ({ action, ...sample }) as Step),
+);
+
+describe('describe()', () => {
+  test.each(steps.map((step) => [step.action, step] as const))('says %s in one whole sentence', (_, step) => {
+    const text = sentence(step);
+    expect(text).toMatch(/^[A-Z][^\n]*\.$/);
+    expect(text).not.toMatch(/undefined|NaN|\[object|null/);
+  });
+
+  test('says different things of different steps', () => {
+    expect(new Set(steps.map(sentence)).size).toBe(steps.length);
+  });
+
+  test('names the packages and where they go', () => {
+    expect(sentence(steps.filter((step) => step.action === 'layer')[1] ?? { action: 'reload' })).toBe(
+      'Build the tree of generation 2: vim, git on the tree of generation 1.',
+    );
+  });
+});
