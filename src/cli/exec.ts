@@ -32,5 +32,7 @@ export const exec: Verb = {
 export function commandOf(words: readonly string[]): string[] {
   const command = words[0] === '--' ? words.slice(1) : [...words];
   if (command.length > 0) return command;
-  throw new Failure('usage', 'no command was given', { hint: 'For example: guestree exec mail -- postqueue -p' });
+  throw new Failure('usage', 'no command was given', {
+    hint: 'For example: guestree exec mail -- postqueue -p',
+  });
 }

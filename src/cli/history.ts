@@ -8,6 +8,7 @@ export const history: Verb = {
   args: '<name>',
   summary: 'list the generations of a guest, the newest first',
   kind: 'reading',
+  examples: ['guestree history mail', 'guestree history mail --json'],
   async run(app, args) {
     const state = await app.observe(parseGuestName(args.required(0)));
     const generations = describeGenerations(state);

@@ -6,6 +6,7 @@ export const list: Verb = {
   name: 'list',
   summary: 'list all guests',
   kind: 'reading',
+  examples: ['guestree list', 'guestree list --json'],
   async run(app) {
     const guests = (await app.observeAll(await app.guests())).map(describeGuest);
     app.print({ guests }, () =>

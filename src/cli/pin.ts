@@ -11,6 +11,7 @@ export const pin: Verb = {
   summary: 'keep a generation from cleanup',
   kind: 'changing',
   writesState: true,
+  examples: ['guestree pin mail 3'],
   async run(app, args) {
     const name = parseGuestName(args.required(0));
     const generation = parseGenerationNumber(args.required(1));

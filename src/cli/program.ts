@@ -97,15 +97,7 @@ function declare(
     requireRoot(verb.name);
     const app = new App(flags, environment);
     if (verb.kind === 'changing')
-      requirePrograms([
-        'ostree',
-        'systemctl',
-        'systemd-nspawn',
-        'machinectl',
-        'flock',
-        'unshare',
-        'mount',
-      ]);
+      requirePrograms(['ostree', 'systemctl', 'systemd-nspawn', 'machinectl', 'flock', 'unshare', 'mount']);
     if (verb.writesState === true) {
       const code = await enterNamespace(app.effects.runner, app.effects.paths.state, environment);
       if (code !== undefined) {
@@ -125,7 +117,9 @@ function reportError(thrown: unknown, json: boolean): number {
     if (error.exitCode === 0) return 0;
     // commander has told the user already; a program that reads JSON has not heard of it.
     if (json)
-      printError(new Failure('usage', error.message.replace(/^error: /, ''), { hint: 'See: guestree --help' }));
+      printError(
+        new Failure('usage', error.message.replace(/^error: /, ''), { hint: 'See: guestree --help' }),
+      );
     return exitCodeOf('usage');
   }
   if (error instanceof Failure) {

@@ -10,6 +10,7 @@ export const recover: Verb = {
   summary: 'finish or undo what was interrupted, and mend the links of all guests',
   kind: 'changing',
   writesState: true,
+  examples: ['guestree recover', 'guestree recover --dry-run'],
   declare: (command) => void command.option('--boot', 'as the boot-time unit does: start nothing'),
   async run(app, args) {
     const { effects } = app;

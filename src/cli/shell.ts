@@ -9,6 +9,7 @@ export const shell: Verb = {
   args: '<name>',
   summary: 'open a shell in a running guest',
   kind: 'passing',
+  examples: ['guestree shell mail'],
   async run(app, args) {
     const name = parseGuestName(args.required(0));
     await requireRunning(app, name);

@@ -9,6 +9,7 @@ export const status: Verb = {
   args: '[name]',
   summary: 'show guests in detail',
   kind: 'reading',
+  examples: ['guestree status', 'guestree status mail --json'],
   async run(app, args) {
     const given = args.one(0);
     const states =

@@ -11,6 +11,7 @@ export const unpin: Verb = {
   summary: 'let cleanup remove a generation again',
   kind: 'changing',
   writesState: true,
+  examples: ['guestree unpin mail 3'],
   async run(app, args) {
     const name = parseGuestName(args.required(0));
     const generation = parseGenerationNumber(args.required(1));

@@ -8,7 +8,7 @@ import { LAYOUT_VERSION, toTree } from '../tree/layout.ts';
 import { applyRegistry, registerUsers } from '../tree/users.ts';
 import { readWithin, statWithin } from '../tree/within.ts';
 import { parseSimulation } from './aptmessages.ts';
-import { AptRoot, withoutServices, type AptSettings } from './aptroot.ts';
+import { AptRoot, withMountPoints, withoutServices, type AptSettings } from './aptroot.ts';
 import { settle, withBuildRoot, type BuildRoot } from './buildroot.ts';
 import { compareDebianVersions } from './debversion.ts';
 import { parseDpkgStatus } from './dpkgstatus.ts';
@@ -55,7 +55,9 @@ export class AptEngine implements Engine {
         configuration === undefined ? request.registry : await registerUsers(request.registry, configuration);
       const idsChanged = await applyRegistry(root.merged, known);
       const before = await installed(root.merged);
-      const warnings = await this.#install(root, request);
+      const warnings = await withMountPoints(root.merged, request.archives ?? [], () =>
+        this.#install(root, request),
+      );
       const after = await installed(root.merged);
       warnings.push(...removalWarnings(before, after, request));
       const registry = await registerUsers(known, `${root.merged}/etc`);
@@ -90,9 +92,8 @@ export class AptEngine implements Engine {
     const warnings = await apt.update(upgrade);
     // A version that was asked for may be older than the base's; apt-get would refuse it together with --yes.
     const allow = packages.some((name) => name.includes('=')) ? ['--allow-downgrades'] : [];
-    await withoutServices(root.merged, () =>
-      apt.perform([...allow, upgrade ? 'dist-upgrade' : 'install', '--', ...packages]),
-    );
+    const operation = [...allow, upgrade ? 'dist-upgrade' : 'install', '--', ...packages];
+    await withoutServices(root.merged, () => apt.perform(operation));
     return warnings;
   }
 }

@@ -209,6 +209,38 @@ export class AptRoot {
   }
 }
 
+/**
+ * Runs `use` and removes what systemd-nspawn made in the tree to mount something on it: an empty etc/hosts, the
+ * directories that lead to a local archive.
+ */
+export async function withMountPoints<T>(
+  root: string,
+  archives: readonly string[],
+  use: () => Promise<T>,
+): Promise<T> {
+  const missing: string[] = [];
+  for (const path of ['/etc/hosts', ...archives]) {
+    const parts = path.slice(1).split('/');
+    const prefixes = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+    for (const prefix of prefixes) {
+      if ((await statWithin(root, prefix)) !== undefined) continue;
+      missing.push(prefix);
+      break;
+    }
+  }
+  const result = await use();
+  for (const path of missing) await removeIfEmpty(root, path);
+  return result;
+}
+
+async function removeIfEmpty(root: string, path: string): Promise<void> {
+  for (const name of await listWithin(root, path)) await removeIfEmpty(root, `${path}/${name}`);
+  const found = await statWithin(root, path);
+  const empty =
+    found?.isDirectory() === true ? (await listWithin(root, path)).length === 0 : found?.size === 0;
+  if (empty) await removeWithin(root, path);
+}
+
 /** As Debian's installer writes it (https://www.debian.org/doc/manuals/debian-reference/ch05, "The hostname resolution"). */
 function renderHosts(hostname: string): string {
   return `127.0.0.1 localhost\n127.0.1.1 ${hostname}.localdomain ${hostname}\n::1 localhost ip6-localhost ip6-loopback\n`;

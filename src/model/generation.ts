@@ -1,11 +1,6 @@
 import { z } from 'zod';
 import { Failure } from './failure.ts';
-import {
-  isCommit,
-  parseGuestName,
-  parsePackageName,
-  type Commit,
-} from './names.ts';
+import { isCommit, parseGuestName, parsePackageName, type Commit } from './names.ts';
 
 /** What made a generation. */
 export const ORIGINS = ['create', 'install', 'uninstall', 'upgrade'] as const;

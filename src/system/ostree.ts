@@ -173,7 +173,8 @@ export class Repo {
       await this.#run(['ls', commit, path]);
       return true;
     } catch (error) {
-      if (error instanceof CommandFailure && /No such file|not found/i.test(error.result.stderr)) return false;
+      if (error instanceof CommandFailure && /No such file|not found/i.test(error.result.stderr))
+        return false;
       throw error;
     }
   }

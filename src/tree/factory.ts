@@ -1,5 +1,6 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import {
+  isNameable,
   parseCreatedPaths,
   parseFifoLines,
   renderVariable,
@@ -57,6 +58,12 @@ async function surveyDirectory(survey: Survey, path: string, parent: Parent): Pr
   const directory = `${survey.root}/${path}`;
   for (const entry of (await readdir(directory, { withFileTypes: true })).sort(byName)) {
     const below = `${path}/${entry.name}`;
+    if (!isNameable(entry.name)) {
+      survey.warnings.push(
+        `${JSON.stringify(`/${below}`)} cannot be brought into a guest's /var: its name has control characters.`,
+      );
+      continue;
+    }
     const found = await lstat(`${survey.root}/${below}`);
     const common = {
       path: `/${below}`,

@@ -15,8 +15,8 @@ export interface RenderOptions {
   /** Paths that other tmpfiles.d files of the tree create: theirs win, and a second line is a warning at each boot. */
   elsewhere: ReadonlySet<string>;
   /**
-   * Leave mode and owner of existing directories alone, as dpkg does (`:` before the value). systemd understands it
-   * since v250-something; its manual of 252 has it, and older ones would ignore the line.
+   * Leave mode and owner of existing directories alone, as dpkg does (`:` before the value). The manual of systemd 252
+   * has it; a version that does not know it would ignore the line.
    */
   keepExisting: boolean;
 }
@@ -38,7 +38,7 @@ export function renderVariable(entries: readonly VariableEntry[], options: Rende
 }
 
 function renderEntry(entry: VariableEntry, keepExisting: boolean): string {
-  const path = escapeField(entry.path);
+  const path = escapePath(entry.path);
   const colon = keepExisting ? ':' : '';
   const owned = `${colon}${mode(entry.mode)} ${colon}${entry.user} ${colon}${entry.group} -`;
   switch (entry.kind) {
@@ -47,11 +47,11 @@ function renderEntry(entry: VariableEntry, keepExisting: boolean): string {
     case 'fifo':
       return `p ${path} ${owned}`;
     case 'link':
-      return `L ${path} - - - - ${escapeField(entry.target)}`;
+      return `L ${path} - - - - ${escapeArgument(entry.target)}`;
     case 'file':
     case 'whole':
       // Mode, owner and extended attributes are those of the factory's file (copy_tree_at() in src/shared/copy.c).
-      return `C ${path} - - - - ${escapeField(`/usr/share/factory${entry.path}`)}`;
+      return `C ${path} - - - - ${escapeArgument(`/usr/share/factory${entry.path}`)}`;
   }
 }
 
@@ -60,17 +60,25 @@ function mode(value: number): string {
 }
 
 /**
- * A field as extract_first_word() with EXTRACT_CUNESCAPE (path) or cunescape() (argument) reads it, followed by
- * specifier_printf(): C escapes for white space, quotes, backslashes and control characters, `%%` for `%`.
+ * A path field, for systemd of any age: `%` is doubled (specifiers), the rest is put in double quotes where it has to
+ * be. The C escapes that the manual page speaks of are read by newer versions only; seen with 252 and 257: the older
+ * makes `twox20words` of `two\\x20words`, both understand quotes, and `\\"` and `\\\\` in them.
  */
-export function escapeField(text: string): string {
-  return text.replace(/[ \p{Cc}"'\\]/gu, escapeCharacter).replaceAll('%', '%%');
+export function escapePath(path: string): string {
+  const plain = path.replaceAll('%', '%%');
+  return /[\s"'\\]/.test(plain) ? `"${plain.replace(/["\\]/g, '\\$&')}"` : plain;
 }
 
-/** `\xNN` is a byte, so what is not ASCII stays as it is: it separates no fields. */
-function escapeCharacter(character: string): string {
-  const code = character.charCodeAt(0);
-  return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : character;
+/** An argument, which goes to the end of the line: cunescape() and specifier_printf() in all versions. */
+export function escapeArgument(text: string): string {
+  return text
+    .replace(/[\s"'\\]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+    .replaceAll('%', '%%');
+}
+
+/** Whether a name can be written in tmpfiles.d(5) at all: not with control characters. */
+export function isNameable(name: string): boolean {
+  return !/\p{Cc}/u.test(name);
 }
 
 /** Types of tmpfiles.d(5) that make the path they name. */

@@ -21,7 +21,7 @@ let directory: string;
 let root: string;
 
 beforeAll(async () => {
-  shop = await openWorkshop();
+  shop = await openWorkshop('bases');
 });
 afterAll(() => shop.remove());
 beforeEach(() => {
@@ -105,7 +105,7 @@ describe('a directory', () => {
     );
     const conf = ostree('cat', commit, '/usr/lib/tmpfiles.d/guestree-var.conf');
     expect(conf).toContain('d /var/lib/app 0755 app app -\n');
-    expect(conf).toContain('C /var/lib/app/a\\x20file - - - - /usr/share/factory/var/lib/app/a\\x20file\n');
+    expect(conf).toContain('C "/var/lib/app/a file" - - - - /usr/share/factory/var/lib/app/a\\x20file\n');
     expect(conf).toContain('p /var/lib/app/queue 0600 root root -\n');
     expect(ostree('cat', commit, '/usr/share/factory/var/roothome/.profile')).toBe('# profile\n');
   });

@@ -47,7 +47,7 @@ export interface RequestOptions extends Partial<Omit<BuildRequest & BuildTarget,
   packages?: readonly string[];
 }
 
-export async function openWorkshop(): Promise<Workshop> {
+export async function openWorkshop(name: string): Promise<Workshop> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? '/root/.cache', 'guestree-test', 'layers');
   mkdirSync(cache, { recursive: true });
   const directory = mkdtempSync('/var/tmp/guestree-layers-');
@@ -56,7 +56,7 @@ export async function openWorkshop(): Promise<Workshop> {
   const bases = new Bases({ runner, host, architecture: process.arch, engine });
   const pool = new Repo(runner, `${directory}/pool`);
   await pool.init();
-  const base = await keptBase(bases, pool, cache);
+  const base = await keptBase(bases, pool, cache, name);
   const output: string[] = [];
   const request = (options: RequestOptions): BuildRequest & BuildTarget => ({
     ...{
@@ -65,7 +65,7 @@ export async function openWorkshop(): Promise<Workshop> {
       upgrade: false,
       registry: EMPTY_REGISTRY,
       scratch: `${directory}/scratch`,
-      cache: `${cache}/apt`,
+      cache: `${cache}/apt-${name}`,
     },
     ...{
       hostname: 'mail',
@@ -77,10 +77,10 @@ export async function openWorkshop(): Promise<Workshop> {
     packages: (options.packages ?? []).map(parsePackageName),
   });
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  return { directory, pool, engine, bases, base, cache: `${cache}/apt`, request, output, remove };
+  return { directory, pool, engine, bases, base, cache: `${cache}/apt-${name}`, request, output, remove };
 }
 
-async function keptBase(bases: Bases, pool: Repo, cache: string): Promise<Commit> {
+async function keptBase(bases: Bases, pool: Repo, cache: string, name: string): Promise<Commit> {
   const code = readdirSync('src/tree')
     .sort()
     .map((name) => readFileSync(`src/tree/${name}`));
@@ -93,7 +93,7 @@ async function keptBase(bases: Bases, pool: Repo, cache: string): Promise<Commit
           pool: into,
           source: parseSource(`debian:${SUITE}`),
           scratch: `${into.path}.scratch`,
-          cache: `${cache}/apt`,
+          cache: `${cache}/apt-${name}`,
         },
         progress: () => undefined,
       })
@@ -104,7 +104,9 @@ async function keptBase(bases: Bases, pool: Repo, cache: string): Promise<Commit
     const fresh = `${cache}/.new-${process.pid}`;
     await new Repo(runner, fresh).init();
     await fetch(new Repo(runner, fresh));
-    renameSync(fresh, kept);
+    // The other test file may have been faster.
+    if (existsSync(kept)) rmSync(fresh, { recursive: true });
+    else renameSync(fresh, kept);
   }
   const commit = await fetch(new Repo(runner, kept));
   await pool.pullLocal(kept, commit);
@@ -146,7 +148,8 @@ export function makeArchive(
     ];
     write('DEBIAN/control', control.join('\n'));
     if (each.postinst !== undefined) write('DEBIAN/postinst', `#!/bin/sh\n${each.postinst}\n`, 0o755);
-    for (const [path, text] of Object.entries(each.files ?? {})) write(path, text);
+    for (const [path, text] of Object.entries(each.files ?? {}))
+      write(path, text, path.startsWith('etc/init.d/') ? 0o755 : 0o644);
     execFileSync('dpkg-deb', ['--root-owner-group', '--build', root, archive], { stdio: 'ignore' });
   }
   writeFileSync(
@@ -172,6 +175,11 @@ export function makeTinyRoot(root: string): void {
     'home',
     'dev',
     'boot',
+    'var/log',
+    'var/tmp',
+    'var/cache/apt',
+    'var/cache/debconf',
+    'var/lib/apt/lists',
   ]) {
     mkdirSync(`${root}/${path}`, { recursive: true });
   }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -83,8 +84,11 @@ describe('a lock', () => {
   });
 
   test('that cannot be taken for another reason is no "locked"', async () => {
-    const failure = await failureOfLater(acquireLock(await temporaryDirectory(), 'x'));
+    const path = join(await temporaryDirectory(), 'mail');
+    await symlink('/nonexistent/lock', path);
+    const failure = await failureOfLater(acquireLock(path, 'x'));
     expect(failure.reason).toBe('failed');
+    expect(failure.message).toContain(path);
   });
 });
 

@@ -1,42 +1,68 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  escapeField,
+  escapeArgument,
+  escapePath,
+  isNameable,
   parseCreatedPaths,
   parseFifoLines,
   renderVariable,
   type VariableEntry,
 } from '../../../src/tree/variable.ts';
 
-/** What systemd does with a field: cunescape() of hexadecimal escapes, then `%%`. */
-function unescapeField(text: string): string {
+/** What systemd does with an argument: cunescape(), then specifiers. */
+function readArgument(text: string): string {
   return text
     .replace(/\\x([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
     .replaceAll('%%', '%');
 }
 
+/** What extract_first_word() with EXTRACT_UNQUOTE makes of the first field, and what is left of the line. */
+function readField(line: string): [field: string, rest: string] {
+  let field = '';
+  let quote = '';
+  for (let i = 0; i < line.length; i++) {
+    const character = line[i] ?? '';
+    if (character === '\\') field += line[++i] ?? '';
+    else if (character === quote) quote = '';
+    else if (quote === '' && (character === '"' || character === "'")) quote = character;
+    else if (quote === '' && /\s/.test(character)) return [field.replaceAll('%%', '%'), line.slice(i)];
+    else field += character;
+  }
+  return [field.replaceAll('%%', '%'), ''];
+}
+
 const owner = { user: 'root', group: 'root' };
 const none = { elsewhere: new Set<string>(), keepExisting: true };
 
-describe('escapeField', () => {
+describe('escapePath', () => {
   test.each([
     ['/var/lib/plain-1.0_x', '/var/lib/plain-1.0_x'],
-    ['/var/lib/two words', '/var/lib/two\\x20words'],
+    ['/var/lib/two words', '"/var/lib/two words"'],
     ['/var/lib/100%', '/var/lib/100%%'],
-    ['/var/lib/back\\slash', '/var/lib/back\\x5cslash'],
-    ['/var/lib/"quoted"', '/var/lib/\\x22quoted\\x22'],
-    ['/var/lib/new\nline', '/var/lib/new\\x0aline'],
+    ['/var/lib/back\\slash', '"/var/lib/back\\\\slash"'],
+    ['/var/lib/"quoted"', '"/var/lib/\\"quoted\\""'],
+    ["/var/lib/it's", '"/var/lib/it\'s"'],
     ['/var/lib/Főtanúsítvány', '/var/lib/Főtanúsítvány'],
   ])('%j becomes %s', (path, field) => {
-    expect(escapeField(path)).toBe(field);
+    expect(escapePath(path)).toBe(field);
   });
 
-  test('is read back as what it was, and is one field without quotes', () => {
+  test('is read back as one field that is what it was', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }).filter(isNameable), (text) => {
+        expect(readField(`${escapePath(text)} - rest`)).toEqual([text, ' - rest']);
+      }),
+    );
+  });
+});
+
+describe('escapeArgument', () => {
+  test('is read back as what it was, and begins with no white space', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary-ascii' }), (text) => {
-        const field = escapeField(text);
-        expect(unescapeField(field)).toBe(text);
-        expect(field).not.toMatch(/[\s"']/);
+        expect(readArgument(escapeArgument(text))).toBe(text);
+        expect(escapeArgument(text)).not.toMatch(/\s/);
       }),
     );
   });
@@ -54,7 +80,7 @@ describe('renderVariable', () => {
   test('writes one line per entry', () => {
     const lines = renderVariable(entries, none).split('\n');
     expect(lines).toContain('d /var/lib/app :0750 :app :adm -');
-    expect(lines).toContain('C /var/lib/app/a\\x20file - - - - /usr/share/factory/var/lib/app/a\\x20file');
+    expect(lines).toContain('C "/var/lib/app/a file" - - - - /usr/share/factory/var/lib/app/a\\x20file');
     expect(lines).toContain('L /var/lib/app/link - - - - ../50%%');
     expect(lines).toContain('p /var/lib/app/queue :0600 :root :root -');
     expect(lines).toContain('C /var/lib/app/db - - - - /usr/share/factory/var/lib/app/db');
