@@ -5,6 +5,8 @@ const minutes = (n: number): number => n * 60_000;
 /** The rings of CONTRIBUTING.md: each project is one ring. */
 export default defineConfig({
   test: {
+    // Labs mostly wait: three workers keep two cores busy.
+    maxWorkers: 3,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: 20_000 } },
@@ -22,7 +24,6 @@ export default defineConfig({
           include: ['test/lab/**/*.test.ts'],
           testTimeout: minutes(5),
           hookTimeout: minutes(8),
-          maxWorkers: 2,
         },
       },
       {

@@ -6,7 +6,11 @@ export interface Layering {
   /** Imports a base tree into the pool, or takes the one that is there, and gives its commit. */
   fetchBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit>;
   /** Brings a base tree up to date with its source. */
-  refreshBase(source: Source, detail: (line: string) => void, warning: (text: string) => void): Promise<Commit>;
+  refreshBase(
+    source: Source,
+    detail: (line: string) => void,
+    warning: (text: string) => void,
+  ): Promise<Commit>;
   /** Layers packages on a tree; the ref points at the result. */
   build(request: LayerRequest): Promise<void>;
   /** What `upgrade` would change, without building. */

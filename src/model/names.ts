@@ -16,10 +16,14 @@ export type RefName = string & { readonly [refName]: true };
 /** The checksum of an OSTree commit: 64 hex digits. */
 export type Commit = string & { readonly [commitId]: true };
 
-/** Shows a hostile string safely in an error: control characters are escaped and it is cut. */
+/** Shows a hostile string safely in an error: what a terminal would obey or hide is escaped, and it is cut. */
 export function quoted(value: string): string {
   const text = value.length > 80 ? `${value.slice(0, 80)}…` : value;
-  return JSON.stringify(text);
+  // JSON leaves DEL, the C1 controls, line separators and invisible formatting (bidirectional marks) as they are.
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029\p{Cf}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
 }
 
 /**

@@ -83,7 +83,8 @@ export function planUninstall(state: GuestState, packages: PackageName[], doSwit
 export function planUpgrade(state: GuestState, doSwitch: boolean): Plan {
   const { requested } = newest(state);
   return planChange(state, 'upgrade', requested, {
-    base: 'refresh',
+    // Looking for upgrades has already imported the others again; a Debian base is brought up to date in the plan.
+    base: state.definition.source.kind === 'debian' ? 'refresh' : 'source',
     onto: 'base',
     packages: requested,
     upgrade: true,
@@ -92,7 +93,7 @@ export function planUpgrade(state: GuestState, doSwitch: boolean): Plan {
 }
 
 interface Change {
-  base: 'refresh' | number;
+  base: 'refresh' | 'source' | number;
   onto: 'base' | number;
   packages: PackageName[];
   upgrade: boolean;

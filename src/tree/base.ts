@@ -178,6 +178,13 @@ export class Bases {
     const found = await repo.require(
       source.remote === undefined ? source.ref : `${source.remote}:${source.ref}`,
     );
+    const before = await request.pool.resolve(sourceRef(source, this.#settings.architecture));
+    if (
+      before !== undefined &&
+      (before === found || (await request.pool.metadata(before, 'guestree.origin')) === found)
+    ) {
+      return { commit: before, warnings: [] };
+    }
     await request.pool.pullLocal(repo.path, found);
     const root = `${request.scratch}/root`;
     await request.pool.checkoutHardlinks(found, root);

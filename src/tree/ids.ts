@@ -170,7 +170,7 @@ export function nameOf(line: string): string {
   return line.split(':', 1)[0] ?? '';
 }
 
-export function numberOf(line: string): number {
+function numberOf(line: string): number {
   return Number(line.split(':')[2]);
 }
 

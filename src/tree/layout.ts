@@ -40,7 +40,7 @@ const FACTORY = 'usr/share/factory/var';
 const DATABASE = 'usr/lib/sysimage/dpkg';
 
 /** Whether a directory has the layout already: `usr/etc` and no `etc` (ostree refuses to deploy both). */
-export async function isTreeLayout(root: string): Promise<boolean> {
+async function isTreeLayout(root: string): Promise<boolean> {
   return (
     (await statWithin(root, 'usr/etc'))?.isDirectory() === true &&
     (await statWithin(root, 'etc')) === undefined
@@ -120,7 +120,7 @@ export async function fromTree(root: string): Promise<void> {
 }
 
 /** A guest has no kernel, and `ostree admin deploy` wants one (ostree-sysroot-deploy.c, get_kernel_from_tree()). */
-export async function addStubKernel(root: string): Promise<boolean> {
+async function addStubKernel(root: string): Promise<boolean> {
   for (const version of await listWithin(root, 'usr/lib/modules')) {
     if ((await statWithin(root, `usr/lib/modules/${version}/vmlinuz`)) !== undefined) return false;
   }

@@ -14,7 +14,7 @@ import { mergeUsers } from './merge.ts';
 import { readWithin, replaceWithin, statWithin, type FileAttributes } from './within.ts';
 
 /** passwd, group, shadow and gshadow of an etc directory; a missing one is empty. */
-export async function readUserFiles(etc: string): Promise<UserFiles> {
+async function readUserFiles(etc: string): Promise<UserFiles> {
   const [passwd = '', group = '', shadow = '', gshadow = ''] = await Promise.all(
     USER_FILES.map(async (name) => (await readWithin(etc, name)) ?? ''),
   );

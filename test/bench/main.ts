@@ -16,18 +16,22 @@ interface Figure {
 const STATE = '/sysroot/ostree/guestree';
 const figures: Figure[] = [];
 
-const median = (values: number[]): number => [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)] ?? NaN;
+const median = (values: number[]): number =>
+  [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)] ?? NaN;
 
 function record(name: string, a: number, b: number, unit: string, reach: number): void {
   figures.push({ name, a, b, unit, reach });
   const ratio = a / b;
   const verdict = ratio <= reach ? 'reached' : 'MISSED';
-  console.log(`${name.padEnd(62)} ${a.toFixed(2)} / ${b.toFixed(2)} ${unit} = ${ratio.toFixed(3)} (≤ ${reach}: ${verdict})`);
+  console.log(
+    `${name.padEnd(62)} ${a.toFixed(2)} / ${b.toFixed(2)} ${unit} = ${ratio.toFixed(3)} (≤ ${reach}: ${verdict})`,
+  );
 }
 
 /** Seconds that a command takes inside the lab, measured there. */
 async function time(lab: Lab, argv: readonly string[]): Promise<number> {
-  const script = 'a=$(date +%s%N); "$@" >/dev/null 2>/var/tmp/err || { cat /var/tmp/err >&2; exit 1; }; b=$(date +%s%N); echo $((b - a))';
+  const script =
+    'a=$(date +%s%N); "$@" >/dev/null 2>/var/tmp/err || { cat /var/tmp/err >&2; exit 1; }; b=$(date +%s%N); echo $((b - a))';
   const { stdout } = await lab.run(['sh', '-c', script, 'sh', ...argv], { timeout: 600_000 });
   return Number(stdout.trim()) / 1e9;
 }
@@ -36,7 +40,10 @@ async function time(lab: Lab, argv: readonly string[]): Promise<number> {
 async function timeSteps(lab: Lab, argv: readonly string[]): Promise<Map<string, number>> {
   const script = '"$@" 2>&1 | while IFS= read -r line; do echo "$(date +%s%N) $line"; done; date +%s%N';
   const { stdout } = await lab.run(['sh', '-c', script, 'sh', ...argv], { timeout: 600_000 });
-  const lines = stdout.trim().split('\n').map((line) => ({ at: Number(line.split(' ')[0]) / 1e9, text: line }));
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => ({ at: Number(line.split(' ')[0]) / 1e9, text: line }));
   const steps = new Map<string, number>();
   for (const [index, { at, text }] of lines.entries()) {
     const next = lines[index + 1];
@@ -85,15 +92,47 @@ async function benchLayering(lab: Lab, tar: string): Promise<void> {
     // The first round fills the caches.
     if (round > 0) ours.push(layer + total);
     if (round > 0) deploys.push(steps.get('Deploy') ?? NaN);
-    const ref = (await lab.run(['sh', '-c', `ostree refs --repo=${STATE}/pool | grep guest/layers/.*/tree | sort | tail -1`])).stdout.trim();
-    const checkout = await time(lab, ['ostree', 'checkout', '-H', `--repo=${STATE}/pool`, ref, `${STATE}/scratch/out`]);
+    const ref = (
+      await lab.run([
+        'sh',
+        '-c',
+        `ostree refs --repo=${STATE}/pool | grep guest/layers/.*/tree | sort | tail -1`,
+      ])
+    ).stdout.trim();
+    const checkout = await time(lab, [
+      'ostree',
+      'checkout',
+      '-H',
+      `--repo=${STATE}/pool`,
+      ref,
+      `${STATE}/scratch/out`,
+    ]);
     if (round > 0) checkouts.push(checkout);
     await lab.run(['rm', '-rf', `${STATE}/scratch/out`]);
 
-    await lab.run(['sh', '-c', `rm -rf ${plain} && mkdir ${plain} && tar -xf ${tar.slice(4)} -C ${plain}`], { timeout: 300_000 });
-    await lab.run(['sh', '-c', `for d in archives lists; do found=$(find ${STATE}/cache -type d -name $d | head -1); case $d in archives) to=cache/apt;; *) to=lib/apt;; esac; mkdir -p ${plain}/var/$to && rm -rf ${plain}/var/$to/$d && cp -a $found ${plain}/var/$to/$d; done`]);
-    await lab.run(['sh', '-c', `cp /etc/resolv.conf ${plain}/etc/resolv.conf; mount -t proc none ${plain}/proc; mount -t devtmpfs none ${plain}/dev 2>/dev/null || mount --bind /dev ${plain}/dev`]);
-    const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'chroot', plain, 'apt-get', 'install', '-y', 'postfix'];
+    await lab.run(['sh', '-c', `rm -rf ${plain} && mkdir ${plain} && tar -xf ${tar.slice(4)} -C ${plain}`], {
+      timeout: 300_000,
+    });
+    await lab.run([
+      'sh',
+      '-c',
+      `for d in archives lists; do found=$(find ${STATE}/cache -type d -name $d | head -1); case $d in archives) to=cache/apt;; *) to=lib/apt;; esac; mkdir -p ${plain}/var/$to && rm -rf ${plain}/var/$to/$d && cp -a $found ${plain}/var/$to/$d; done`,
+    ]);
+    await lab.run([
+      'sh',
+      '-c',
+      `cp /etc/resolv.conf ${plain}/etc/resolv.conf; mount -t proc none ${plain}/proc; mount -t devtmpfs none ${plain}/dev 2>/dev/null || mount --bind /dev ${plain}/dev`,
+    ]);
+    const env = [
+      'env',
+      'DEBIAN_FRONTEND=noninteractive',
+      'chroot',
+      plain,
+      'apt-get',
+      'install',
+      '-y',
+      'postfix',
+    ];
     const baseline = await time(lab, env);
     if (round > 0) theirs.push(baseline);
     await lab.run(['umount', `${plain}/dev`, `${plain}/proc`]);
@@ -105,17 +144,28 @@ async function benchLayering(lab: Lab, tar: string): Promise<void> {
 }
 
 async function benchStart(lab: Lab): Promise<void> {
-  const run = async (argv: readonly string[]): Promise<number> => median(await repeat(11, () => time(lab, argv)));
-  record('guestree --version ÷ node -e 0', await run(['guestree', '--version']), await run(['node', '-e', '0']), 's', 1.6);
+  const run = async (argv: readonly string[]): Promise<number> =>
+    median(await repeat(11, () => time(lab, argv)));
+  record(
+    'guestree --version ÷ node -e 0',
+    await run(['guestree', '--version']),
+    await run(['node', '-e', '0']),
+    's',
+    1.6,
+  );
 }
 
 async function benchSwitch(lab: Lab, tar: string): Promise<void> {
-  await lab.run(['guestree', 'create', 'mail', '--from', tar, '--install', 'postfix', '--port', 'tcp:25:25', '--start'], { timeout: 300_000 });
+  await lab.run(
+    ['guestree', 'create', 'mail', '--from', tar, '--install', 'postfix', '--port', 'tcp:25:25', '--start'],
+    { timeout: 300_000 },
+  );
   await lab.run(['guestree', 'install', 'mail', 'ed'], { timeout: 300_000 });
   await sendMail(lab, await hostAddress(lab), 25, 'root@localhost', 'ready');
   const switches: number[] = [];
   const restarts: number[] = [];
-  const wait = 'machinectl poweroff mail; while systemctl is-active --quiet systemd-nspawn@mail; do sleep 0.02; done; machinectl start mail';
+  const wait =
+    'machinectl poweroff mail; while systemctl is-active --quiet systemd-nspawn@mail; do sleep 0.02; done; machinectl start mail';
   for (let round = 0; round < 7; round++) {
     const { stdout } = await lab.run(['guestree', 'rollback', 'mail']);
     switches.push(Number(/unavailable for ([0-9.]+) s/.exec(stdout)?.[1]));
@@ -126,9 +176,11 @@ async function benchSwitch(lab: Lab, tar: string): Promise<void> {
 
 async function benchMany(lab: Lab, tar: string): Promise<void> {
   const status = ['guestree', 'status', '--json'];
-  for (const name of ['two', 'layers', 'mail']) await lab.run(['guestree', 'remove', name, '--yes'], { check: false });
+  for (const name of ['two', 'layers', 'mail'])
+    await lab.run(['guestree', 'remove', name, '--yes'], { check: false });
   const one = median(await repeat(7, () => time(lab, status)));
-  for (let i = 2; i <= 50; i++) await lab.run(['guestree', 'create', `g${i}`, '--from', tar], { timeout: 300_000 });
+  for (let i = 2; i <= 50; i++)
+    await lab.run(['guestree', 'create', `g${i}`, '--from', tar], { timeout: 300_000 });
   const fifty = median(await repeat(7, () => time(lab, status)));
   record('status --json with 50 guests ÷ with 1', fifty, one, 's', 3);
 }
@@ -146,5 +198,7 @@ try {
   await lab.dispose();
 }
 const missed = figures.filter((each) => !(each.a / each.b <= each.reach));
-console.log(missed.length === 0 ? 'Every ratio is reached.' : `Missed: ${missed.map((each) => each.name).join('; ')}`);
+console.log(
+  missed.length === 0 ? 'Every ratio is reached.' : `Missed: ${missed.map((each) => each.name).join('; ')}`,
+);
 process.exitCode = missed.length === 0 ? 0 : 1;

@@ -15,7 +15,11 @@ export async function guestree(lab: Lab, args: readonly string[], failpoint?: st
   return lab.run(['guestree', ...args], { check: false, timeout: 300_000, env });
 }
 
-export async function succeed(lab: Lab, args: readonly string[], codes: readonly number[] = [0]): Promise<string> {
+export async function succeed(
+  lab: Lab,
+  args: readonly string[],
+  codes: readonly number[] = [0],
+): Promise<string> {
   const output = await guestree(lab, args);
   expect(codes, `guestree ${args.join(' ')}\n${output.stderr}`).toContain(output.exitCode);
   return output.stdout;
@@ -54,7 +58,14 @@ export async function serveMarker(lab: Lab, versions: readonly string[]): Promis
   await lab.run(['sh', '/var/tmp/marker.sh', REPOSITORY, ...versions]);
   const active = await lab.run(['systemctl', 'is-active', 'marker-repository'], { check: false });
   if (active.exitCode === 0) return;
-  await lab.run(['systemd-run', '--unit=marker-repository', 'node', '/var/tmp/serve.mjs', REPOSITORY, String(PORT)]);
+  await lab.run([
+    'systemd-run',
+    '--unit=marker-repository',
+    'node',
+    '/var/tmp/serve.mjs',
+    REPOSITORY,
+    String(PORT),
+  ]);
 }
 
 /** A base whose package sources are that repository alone: layering then takes seconds and no download. */
@@ -62,7 +73,11 @@ export async function markerBase(lab: Lab): Promise<string> {
   const directory = '/var/tmp/base';
   await lab.run(['mkdir', directory]);
   await lab.run(['tar', '-xf', lab.baseTar(lab.suite), '-C', directory], { timeout: 120_000 });
-  await lab.run(['sh', '-c', `rm -rf ${directory}/etc/apt/sources.list ${directory}/etc/apt/sources.list.d/*`]);
+  await lab.run([
+    'sh',
+    '-c',
+    `rm -rf ${directory}/etc/apt/sources.list ${directory}/etc/apt/sources.list.d/*`,
+  ]);
   await lab.writeFile(`${directory}/etc/apt/sources.list`, `deb [trusted=yes] http://127.0.0.1:${PORT} ./\n`);
   return directory;
 }
@@ -70,7 +85,11 @@ export async function markerBase(lab: Lab): Promise<string> {
 /** Nothing of an interrupted run may be left: no mount, no scratch, no journal. */
 export async function expectNothingLeft(lab: Lab, point: string): Promise<void> {
   const state = '/sysroot/ostree/guestree';
-  const { stdout } = await lab.run(['sh', '-c', `ls -A ${state}/journal ${state}/scratch; grep guestree/scratch /proc/mounts || true`]);
+  const { stdout } = await lab.run([
+    'sh',
+    '-c',
+    `ls -A ${state}/journal ${state}/scratch; grep guestree/scratch /proc/mounts || true`,
+  ]);
   const lines = stdout.split('\n').filter((line) => line !== '' && !line.endsWith(':'));
   expect(lines, `left after ${point}`).toEqual([]);
 }

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startLab, type Lab } from '../lab/lab.ts';
-import { expectNothingLeft, killEverywhere, markerBase, serveMarker, succeed } from './boundaries.ts';
+import {
+  expectNothingLeft,
+  guestree,
+  killEverywhere,
+  markerBase,
+  serveMarker,
+  succeed,
+} from './boundaries.ts';
 
 let lab: Lab;
 beforeAll(async () => {
@@ -14,10 +21,14 @@ afterAll(async () => {
 });
 
 const version = async (): Promise<string> =>
-  (await succeed(lab, ['exec', 'box', '--', 'sh', '-c', 'cat /usr/share/marker/version || echo none'])).trim();
+  (
+    await succeed(lab, ['exec', 'box', '--', 'sh', '-c', 'cat /usr/share/marker/version || echo none'])
+  ).trim();
 
 async function current(): Promise<number> {
-  const { guests } = JSON.parse(await succeed(lab, ['status', 'box', '--json'])) as { guests: { generation: number }[] };
+  const { guests } = JSON.parse(await succeed(lab, ['status', 'box', '--json'])) as {
+    guests: { generation: number }[];
+  };
   return guests[0]?.generation ?? 0;
 }
 
@@ -63,7 +74,9 @@ test('upgrade killed at every step boundary: old or new generation, and a second
 });
 
 test('rollback killed at every step boundary: old or new generation, and a second try succeeds', async () => {
-  const { guests } = JSON.parse(await succeed(lab, ['status', 'box', '--json'])) as { guests: { previous: number }[] };
+  const { guests } = JSON.parse(await succeed(lab, ['status', 'box', '--json'])) as {
+    guests: { previous: number }[];
+  };
   const target = guests[0]?.previous ?? 0;
   await killEverywhere(
     lab,
@@ -75,8 +88,33 @@ test('rollback killed at every step boundary: old or new generation, and a secon
   );
 });
 
+test('a power cut in the middle of a switch is mended at boot, before any command', async () => {
+  await lab.run(['systemctl', 'enable', 'systemd-nspawn@box.service']);
+  const target = ['rollback', 'box'];
+  const swapped = (await succeed(lab, [...target, '--dry-run']))
+    .split('\n')
+    .findIndex((line) => line.includes('current'));
+  for (const [point, version] of [
+    [`before:${swapped}`, '2.0'],
+    [`after:${swapped}`, '1.0'],
+  ] as const) {
+    await guestree(lab, target, point);
+    await lab.powerCut();
+    await lab.boot();
+    await lab.run(['systemctl', 'start', 'systemd-nspawn@box.service'], { timeout: 120_000 });
+    await expectNothingLeft(lab, point);
+    expect(await succeed(lab, ['exec', 'box', '--', 'cat', '/usr/share/marker/version']), point).toBe(
+      `${version}\n`,
+    );
+  }
+});
+
 test('afterwards every repository is sound', async () => {
-  for (const repo of ['/sysroot/ostree/guestree/pool', '/sysroot/ostree/guestree/guests/box/sysroot/ostree/repo', '/ostree/repo']) {
+  for (const repo of [
+    '/sysroot/ostree/guestree/pool',
+    '/sysroot/ostree/guestree/guests/box/sysroot/ostree/repo',
+    '/ostree/repo',
+  ]) {
     await lab.run(['ostree', 'fsck', '--quiet', `--repo=${repo}`], { timeout: 300_000 });
   }
 });

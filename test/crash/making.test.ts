@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startLab, type Lab } from '../lab/lab.ts';
-import { expectNothingLeft, guestree, killEverywhere, markerBase, serveMarker, succeed } from './boundaries.ts';
+import {
+  expectNothingLeft,
+  guestree,
+  killEverywhere,
+  markerBase,
+  serveMarker,
+  succeed,
+} from './boundaries.ts';
 
 let lab: Lab;
 let base: string;
@@ -25,7 +32,9 @@ test('create killed at every step boundary: no guest or a whole one, and a secon
       const known = await guestree(lab, ['status', 'box']);
       if (known.exitCode !== 0) await succeed(lab, create);
       await succeed(lab, ['start', 'box']);
-      expect(await succeed(lab, ['exec', 'box', '--', 'cat', '/usr/share/marker/version']), point).toBe('1.0\n');
+      expect(await succeed(lab, ['exec', 'box', '--', 'cat', '/usr/share/marker/version']), point).toBe(
+        '1.0\n',
+      );
       await succeed(lab, ['remove', 'box', '--yes']);
       await expectNothingLeft(lab, point);
     },

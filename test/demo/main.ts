@@ -1,4 +1,11 @@
-import { addRepository, awaitMail, hostAddress, installedVersion, publishNewer, sendMail } from '../mail/mail.ts';
+import {
+  addRepository,
+  awaitMail,
+  hostAddress,
+  installedVersion,
+  publishNewer,
+  sendMail,
+} from '../mail/mail.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 
 /**

@@ -12,8 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
 import { AptEngine } from '../../src/engines/apt.ts';
-import type { BuildRequest, BuildTarget } from '../../src/engines/engine.ts';
+import type { BuildRequest, BuildResult, BuildTarget } from '../../src/engines/engine.ts';
 import { parsePackageName, type Commit } from '../../src/model/names.ts';
 import { parseSource } from '../../src/model/source.ts';
 import { Repo } from '../../src/system/ostree.ts';
@@ -25,9 +26,7 @@ import { EMPTY_REGISTRY } from '../../src/tree/ids.ts';
 /** One Debian suite is enough here; the lab boots others. */
 export const SUITE = 'bookworm';
 
-const lines: string[] = [];
-export const runner = createRunner({ started: (line) => lines.push(line) }, process.env);
-export const startedPrograms = lines;
+export const runner = createRunner({ started: () => undefined }, process.env);
 
 export interface Workshop {
   directory: string;
@@ -38,6 +37,11 @@ export interface Workshop {
   base: Commit;
   cache: string;
   request(options: RequestOptions): BuildRequest & BuildTarget;
+  /** Builds, and checks that neither a mount nor the scratch directory is left, also after a failure. */
+  build(options: RequestOptions): Promise<BuildResult>;
+  ostree(...args: string[]): string;
+  /** A new directory for one test. */
+  newDirectory(): string;
   /** What apt-get printed in the last build. */
   output: string[];
   remove(): void;
@@ -76,8 +80,21 @@ export async function openWorkshop(name: string): Promise<Workshop> {
     ...options,
     packages: (options.packages ?? []).map(parsePackageName),
   });
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  return { directory, pool, engine, bases, base, cache: `${cache}/apt-${name}`, request, output, remove };
+  return {
+    ...{ directory, pool, engine, bases, base, cache: `${cache}/apt-${name}`, request, output },
+    async build(options) {
+      try {
+        return await engine.build(request(options));
+      } finally {
+        expect(mountsBelow(directory)).toEqual([]);
+        expect(existsSync(`${directory}/scratch`)).toBe(false);
+      }
+    },
+    ostree: (...args) =>
+      execFileSync('ostree', [`--repo=${pool.path}`, ...args], { encoding: 'utf8', maxBuffer: 100_000_000 }),
+    newDirectory: () => mkdtempSync(`${directory}/case-`),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 async function keptBase(bases: Bases, pool: Repo, cache: string, name: string): Promise<Commit> {
@@ -186,6 +203,7 @@ export function makeTinyRoot(root: string): void {
   for (const name of ['bin', 'sbin', 'lib']) execFileSync('ln', ['-s', `usr/${name}`, `${root}/${name}`]);
   execFileSync('cp', ['/bin/true', `${root}/usr/bin/sh`]);
   execFileSync('cp', ['/bin/true', `${root}/usr/lib/systemd/systemd`]);
+  chmodSync(`${root}/var/tmp`, 0o1777);
   writeFileSync(`${root}/usr/lib/os-release`, 'ID=tiny\n');
   writeFileSync(`${root}/etc/passwd`, 'root:x:0:0:root:/root:/bin/sh\napp:x:500:500::/:/bin/sh\n');
   writeFileSync(`${root}/etc/group`, 'root:x:0:\napp:x:500:\n');
@@ -199,4 +217,36 @@ export function mountsBelow(directory: string): string[] {
     .split('\n')
     .flatMap((line) => line.split(' ').slice(4, 5))
     .filter((point) => point.startsWith(directory));
+}
+
+export function lineOf(text: string, name: string): string {
+  return text.split('\n').find((line) => line.startsWith(`${name}:`)) ?? `no ${name}`;
+}
+
+/** Runs a tree's own systemd-tmpfiles on a /var, as its boot does. */
+export function seed(shop: Workshop, commit: string, variable: string): void {
+  const root = `${shop.directory}/seed-${commit.slice(0, 8)}`;
+  if (!existsSync(root)) {
+    shop.ostree('checkout', '-H', commit, root);
+    execFileSync('cp', ['-a', `${root}/usr/etc`, `${root}/etc`]);
+  }
+  execFileSync('systemd-nspawn', [
+    ...[
+      '--quiet',
+      '--pipe',
+      '--register=no',
+      '--keep-unit',
+      '--settings=no',
+      '--read-only',
+      '--link-journal=no',
+    ],
+    ...[
+      '--timezone=off',
+      '--resolv-conf=off',
+      '--private-network',
+      `--directory=${root}`,
+      `--bind=${variable}:/var`,
+    ],
+    ...['--', 'systemd-tmpfiles', '--create', '--boot', '--prefix=/var'],
+  ]);
 }

@@ -8,7 +8,13 @@ const REPOSITORY = '/var/tmp/repository';
 const PORT = 8480;
 
 /** Sends a mail over SMTP from the host of the lab; gives the dialogue. Fails if the server does not take it. */
-export async function sendMail(lab: Lab, address: string, port: number, to: string, text: string): Promise<string> {
+export async function sendMail(
+  lab: Lab,
+  address: string,
+  port: number,
+  to: string,
+  text: string,
+): Promise<string> {
   await lab.copyIn(here('smtp.mjs'), '/var/tmp/smtp.mjs');
   const argv = ['node', '/var/tmp/smtp.mjs', address, String(port), 'sender@example.org', to, text];
   return (await lab.run(argv)).stdout;
@@ -42,15 +48,25 @@ export async function publishNewer(lab: Lab, name: string, suffix: string): Prom
   await lab.copyIn(here('newer.sh'), '/var/tmp/newer.sh');
   await lab.copyIn(here('serve.mjs'), '/var/tmp/serve.mjs');
   await lab.run(['sh', '-c', `mkdir -p ${REPOSITORY} && cd /var/tmp && rm -f ${name}_*.deb`]);
-  const found = await lab.run(['find', '/sysroot/ostree/guestree/cache', '/var/lib/guestree/cache', '-name', `${name}_*.deb`], {
-    check: false,
-  });
+  const found = await lab.run(
+    ['find', '/sysroot/ostree/guestree/cache', '/var/lib/guestree/cache', '-name', `${name}_*.deb`],
+    {
+      check: false,
+    },
+  );
   const [deb] = found.stdout.split('\n').filter((path) => path !== '');
   if (deb === undefined) throw new Error(`no ${name} package in the download cache`);
   const version = (await lab.run(['sh', '/var/tmp/newer.sh', name, suffix, deb, REPOSITORY])).stdout.trim();
   const active = await lab.run(['systemctl', 'is-active', 'repository.service'], { check: false });
   if (active.exitCode !== 0) {
-    await lab.run(['systemd-run', '--unit=repository', 'node', '/var/tmp/serve.mjs', REPOSITORY, String(PORT)]);
+    await lab.run([
+      'systemd-run',
+      '--unit=repository',
+      'node',
+      '/var/tmp/serve.mjs',
+      REPOSITORY,
+      String(PORT),
+    ]);
   }
   return version;
 }
@@ -58,7 +74,15 @@ export async function publishNewer(lab: Lab, name: string, suffix: string): Prom
 /** Tells a running guest of that repository, as its administrator would. */
 export async function addRepository(lab: Lab, guest: string): Promise<void> {
   const line = `deb [trusted=yes] http://127.0.0.1:${PORT} ./`;
-  await lab.run(['guestree', 'exec', guest, '--', 'sh', '-c', `echo '${line}' > /etc/apt/sources.list.d/local.list`]);
+  await lab.run([
+    'guestree',
+    'exec',
+    guest,
+    '--',
+    'sh',
+    '-c',
+    `echo '${line}' > /etc/apt/sources.list.d/local.list`,
+  ]);
 }
 
 /** The version of a package in a running guest, as dpkg there says. */

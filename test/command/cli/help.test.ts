@@ -93,17 +93,15 @@ describe('without root', () => {
     expect(stderr).toMatch(/missing required argument|required option/);
   });
 
-  test.concurrent.each([
+  test.concurrent.each<[string, ...string[]]>([
     ['list'],
     ['status', 'mail', '--json'],
     ['create', 'mail', '--from', 'dir:/x'],
     ['recover'],
-  ])('%s is refused with what to type, and nothing is made', async (...args) => {
-    const { exitCode, stderr } = await guestree.runUnprivileged(args);
+  ])('%s is refused with what to type, and nothing is made', async (verb, ...rest) => {
+    const { exitCode, stderr } = await guestree.runUnprivileged([verb, ...rest]);
     expect(exitCode).toBe(76);
-    expect(stderr).toBe(
-      `guestree: "guestree ${args[0] ?? ''}" must be run as root\n  Try: sudo guestree ${args[0] ?? ''}\n`,
-    );
+    expect(stderr).toBe(`guestree: "guestree ${verb}" must be run as root\n  Try: sudo guestree ${verb}\n`);
     expect(existsSync(guestree.state)).toBe(false);
   });
 });

@@ -23,8 +23,15 @@ const plan: Plan = {
   ],
 };
 
-const NOTHING = { definition: false, current: undefined, events: 0, journal: false };
-const EVERYTHING = { definition: true, current: 'generations/1', events: 1, journal: false };
+interface Left {
+  definition: boolean;
+  current: string | undefined;
+  events: number;
+  journal: boolean;
+}
+
+const NOTHING: Left = { definition: false, current: undefined, events: 0, journal: false };
+const EVERYTHING: Left = { definition: true, current: 'generations/1', events: 1, journal: false };
 
 async function fresh(changes: Partial<Effects> = {}): Promise<Effects> {
   const effects = effectsIn(await temporaryDirectory(), changes);
@@ -32,14 +39,14 @@ async function fresh(changes: Partial<Effects> = {}): Promise<Effects> {
   return effects;
 }
 
-async function observe(effects: Effects): Promise<typeof NOTHING | typeof EVERYTHING> {
+async function observe(effects: Effects): Promise<Left> {
   const places = placesOf(effects, mail);
   return {
     definition: await exists(places.definition),
     current: await readLinkOptional(places.current),
     events: (await readEvents(places.events)).length,
     journal: await exists(places.journal),
-  } as typeof EVERYTHING;
+  };
 }
 
 class PowerCut extends Error {}

@@ -75,8 +75,7 @@ describe.each(Object.entries(parsers))('%s', (_, { parse, reason }) => {
         const parsed = unlessRefused<string>(() => parse(value));
         if (parsed !== undefined) return parsed === value;
         const { message } = failureOf(() => parse(value));
-        // eslint-disable-next-line no-control-regex
-        return message.length < 700 && !/[\u0000-\u001f\u007f]/.test(message);
+        return message.length < 1200 && !/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(message);
       }),
     );
   });
@@ -237,5 +236,12 @@ describe('quoted()', () => {
   test('shows control characters as escapes and cuts long strings', () => {
     expect(quoted('a\n\u001b[0m')).toBe('"a\\n\\u001b[0m"');
     expect(quoted('x'.repeat(200)).length).toBeLessThan(90);
+  });
+
+  test('shows what a terminal obeys or hides: DEL, C1 controls, reversed text, line separators', () => {
+    expect(quoted('a\u007f\u009b31m\u202eb\u2028\ufeff')).toBe(
+      '"a\\u{7f}\\u{9b}31m\\u{202e}b\\u{2028}\\u{feff}"',
+    );
+    expect(quoted('ünï 😀')).toBe('"ünï 😀"');
   });
 });

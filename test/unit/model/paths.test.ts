@@ -33,18 +33,21 @@ describe('the state directory', () => {
 });
 
 describe('the places of a guest', () => {
-  const paths = hostPaths('/state');
+  const placesOf = (name: string): string[] => {
+    const places: Readonly<Record<string, string>> = {
+      ...guestPaths(hostPaths('/state'), parseGuestName(name)),
+    };
+    return Object.values(places);
+  };
 
   test('are all different, and the state of two guests is apart', () => {
-    const own = Object.values(guestPaths(paths, mail));
-    const other = Object.values(guestPaths(paths, parseGuestName('mail-2')));
+    const own = placesOf('mail');
+    const other = placesOf('mail-2');
     expect(new Set([...own, ...other]).size).toBe(own.length + other.length);
   });
 
   test('outside of the state directory are the four that systemd and the administrator know, and the lock', () => {
-    const outside = Object.values(guestPaths(paths, mail)).filter(
-      (path: string) => !path.startsWith('/state/'),
-    );
+    const outside = placesOf('mail').filter((path) => !path.startsWith('/state/'));
     expect(outside.sort()).toEqual([
       '/etc/guestree/mail.guest',
       '/etc/systemd/nspawn/mail.nspawn',
