@@ -22,7 +22,7 @@ export function standardStreams(environment: Readonly<Record<string, string | un
   };
 }
 
-export function bold(streams: Streams, text: string): string {
+function bold(streams: Streams, text: string): string {
   return streams.color ? `\u001b[1m${text}\u001b[0m` : text;
 }
 

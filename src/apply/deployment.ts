@@ -9,6 +9,7 @@ import type { StepArguments } from '../plan/step.ts';
 import { exists, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
 import { deploymentId, type Deployment } from '../system/ostree.ts';
 import { mergeUserDatabases } from '../tree/users.ts';
+import { replaceWithin } from '../tree/within.ts';
 import { renderGenerationDropIn, renderNspawn } from '../units/nspawn.ts';
 import { placesOf, sysrootOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
@@ -138,7 +139,9 @@ async function makeDeployment(
   const old = from === undefined ? undefined : `${sysroot.directory(guest, from.deployment)}/usr/etc`;
   await mergeUserDatabases(directory, old);
   const id = await readFile(placesOf(effects, guest).machineId, 'utf8');
-  await writeFileAtomic(`${directory}/etc/machine-id`, id, 0o444);
+  // The guest's root user owns this /etc: nothing in it may be followed or opened, only replaced.
+  const attributes = { mode: 0o444, uid: 0, gid: 0 };
+  await replaceWithin(directory, 'etc/machine-id', id, { attributes, sync: true });
   return made;
 }
 

@@ -29,6 +29,8 @@ export interface LayerRequest {
   packages: readonly PackageName[];
   upgrade: boolean;
   ref: string;
+  /** The tree that this one replaces: if it would be made of the same packages, it is taken again. */
+  previous?: Commit | undefined;
   subject: string;
   /** The guest's own /etc: its package sources are used. Undefined for a new guest. */
   configuration: string | undefined;

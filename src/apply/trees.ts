@@ -32,7 +32,8 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
       return undefined;
     }
     const { source } = await readDefinition(effects.paths, guest);
-    const { detail, warning } = effects.progress;
+    const detail = (line: string): void => effects.progress.detail(line);
+    const warning = (text: string): void => effects.progress.warning(text);
     // Two guests may want the same base at once: the second one waits and then finds it made.
     const release = await acquireLock(`${effects.paths.locks}/.base`, 'the base trees', true);
     try {
@@ -61,12 +62,14 @@ export const layer: Executor<StepArguments['layer']> = {
     );
     await effects.layering.clean(places.scratch);
     const etc = `${places.current}/root/etc`;
+    const replaced = unlike === undefined ? undefined : await effects.pool.require(treeRef(guest, unlike));
     await effects.layering.build({
       guest,
       onto: lower,
       packages,
       upgrade,
       ref,
+      previous: replaced,
       subject: `${guest}, generation ${generation}`,
       configuration: (await exists(etc)) ? etc : undefined,
       scratch: places.scratch,
@@ -75,8 +78,8 @@ export const layer: Executor<StepArguments['layer']> = {
       detail: (line) => effects.progress.detail(line),
       warning: (text) => effects.progress.warning(text),
     });
-    if (unlike === undefined) return undefined;
-    const old = await effects.pool.contentChecksum(await effects.pool.require(treeRef(guest, unlike)));
+    if (replaced === undefined) return undefined;
+    const old = await effects.pool.contentChecksum(replaced);
     const fresh = await effects.pool.contentChecksum(await effects.pool.require(ref));
     return old === fresh ? 'unchanged' : undefined;
   },

@@ -27,7 +27,7 @@ export const upgrade: Verb = {
     }
     const names = args.flag('all') ? await app.guests() : given;
     const found: Record<string, unknown>[] = [];
-    let changed = false;
+    const changed = new Set<string>();
     await app.each(names, async (name) => {
       const code = await app.locked(name, async () => {
         const state = await app.observe(name);
@@ -46,9 +46,9 @@ export const upgrade: Verb = {
           changes.length === 0 ? 'unchanged' : planUpgrade(state, !args.denied('switch')),
         );
       });
-      if (code === 0) changed = true;
+      if (code === 0) changed.add(name);
     });
     if (args.flag('check') && app.options.json) app.print({ guests: found }, () => '');
-    return changed ? 0 : EXIT_UNCHANGED;
+    return changed.size > 0 ? 0 : EXIT_UNCHANGED;
   },
 };

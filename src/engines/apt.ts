@@ -5,7 +5,13 @@ import type { Commit } from '../model/names.ts';
 import type { Repo } from '../system/ostree.ts';
 import type { IdRegistry } from '../tree/ids.ts';
 import { LAYOUT_VERSION, toTree } from '../tree/layout.ts';
-import { applyRegistry, registerUsers } from '../tree/users.ts';
+import {
+  applyRegistry,
+  findOwnAccounts,
+  readUserFiles,
+  registerUsers,
+  withdrawAccounts,
+} from '../tree/users.ts';
 import { readWithin, statWithin } from '../tree/within.ts';
 import { parseSimulation } from './aptmessages.ts';
 import { AptRoot, withMountPoints, withoutServices, type AptSettings } from './aptroot.ts';
@@ -51,16 +57,23 @@ export class AptEngine implements Engine {
   async build(request: BuildRequest & BuildTarget): Promise<BuildResult> {
     const { pool, base, scratch, configuration } = request;
     return withBuildRoot(this.#settings.runner, { pool, tree: base, scratch }, async (root) => {
+      const users = await readUserFiles(`${root.merged}/etc`);
+      const own =
+        configuration === undefined
+          ? undefined
+          : await findOwnAccounts(root.merged, request.registry, configuration);
       const known =
         configuration === undefined ? request.registry : await registerUsers(request.registry, configuration);
-      const idsChanged = await applyRegistry(root.merged, known);
+      const moved = await applyRegistry(root.merged, known);
       const before = await installed(root.merged);
       const warnings = await withMountPoints(root.merged, request.archives ?? [], () =>
         this.#install(root, request),
       );
       const after = await installed(root.merged);
       warnings.push(...removalWarnings(before, after, request));
-      const registry = await registerUsers(known, `${root.merged}/etc`);
+      if (own !== undefined) await withdrawAccounts(root.merged, own);
+      const registry = await registerUsers(request.registry, `${root.merged}/etc`);
+      const idsChanged = moved || !isDeepStrictEqual(users, await readUserFiles(`${root.merged}/etc`));
 
       const inputs = await fingerprint(request, after, registry);
       const news = idsChanged || request.packages.length > 0 || !isDeepStrictEqual(before, after);

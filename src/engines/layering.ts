@@ -81,6 +81,7 @@ export class EngineLayering implements Layering {
       upgrade,
       ref,
       subject: request.subject,
+      previous: request.previous,
     });
     await writeRegistry(request.ids, built.registry);
     for (const text of built.warnings) request.warning(text);

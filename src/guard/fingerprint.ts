@@ -18,7 +18,7 @@ export interface HostPlaces {
   sysroot: string;
 }
 
-export const HOST_PLACES: HostPlaces = { boot: '/boot', run: '/run/ostree', sysroot: '/sysroot' };
+const HOST_PLACES: HostPlaces = { boot: '/boot', run: '/run/ostree', sysroot: '/sysroot' };
 
 export async function takeFingerprint(
   runner: Runner,

@@ -9,7 +9,7 @@ export interface Runner {
   run(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Written to standard input. */
   input?: string;
   cwd?: string;

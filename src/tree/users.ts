@@ -5,6 +5,7 @@ import {
   extendRegistry,
   planIds,
   USER_FILES,
+  nameOf,
   type IdMove,
   type IdRegistry,
   type UserFile,
@@ -14,7 +15,7 @@ import { mergeUsers } from './merge.ts';
 import { readWithin, replaceWithin, statWithin, type FileAttributes } from './within.ts';
 
 /** passwd, group, shadow and gshadow of an etc directory; a missing one is empty. */
-async function readUserFiles(etc: string): Promise<UserFiles> {
+export async function readUserFiles(etc: string): Promise<UserFiles> {
   const [passwd = '', group = '', shadow = '', gshadow = ''] = await Promise.all(
     USER_FILES.map(async (name) => (await readWithin(etc, name)) ?? ''),
   );
@@ -56,7 +57,7 @@ export async function mergeUserDatabases(deployment: string, previousEtc?: strin
  * Prepares a build root for packages: every account of the registry is in its user database, and files follow the
  * accounts that had to move.
  * @param root the build root; files are replaced, never written to
- * @returns whether anything had to be changed
+ * @returns whether files had to be given to another number
  */
 export async function applyRegistry(root: string, registry: IdRegistry): Promise<boolean> {
   const etc = `${root}/etc`;
@@ -71,7 +72,36 @@ export async function applyRegistry(root: string, registry: IdRegistry): Promise
       new Map(moves.filter((move) => move.kind === kind).map((move) => [move.from, move.to]));
     await renumber(root, numbers('user'), numbers('group'));
   }
-  return moves.length > 0 || USER_FILES.some((name) => files[name] !== before[name]);
+  return moves.length > 0;
+}
+
+/** Accounts that only the guest's administrator made: neither the tree nor the registry of packages has them. */
+export interface OwnAccounts {
+  users: ReadonlySet<string>;
+  groups: ReadonlySet<string>;
+}
+
+export async function findOwnAccounts(root: string, registry: IdRegistry, etc: string): Promise<OwnAccounts> {
+  const packaged = await registerUsers(registry, `${root}/etc`);
+  const all = await registerUsers(packaged, etc);
+  const only = (lines: readonly string[], known: readonly string[]): Set<string> =>
+    new Set(lines.slice(known.length).map(nameOf));
+  return { users: only(all.passwd, packaged.passwd), groups: only(all.group, packaged.group) };
+}
+
+/**
+ * Takes the administrator's accounts out of a build root again. They were there so that no package gets their numbers;
+ * in a tree they would come back at the next upgrade after the administrator had deleted them.
+ */
+export async function withdrawAccounts(root: string, own: OwnAccounts): Promise<void> {
+  const etc = `${root}/etc`;
+  const files = await readUserFiles(etc);
+  for (const name of USER_FILES) {
+    const gone = name === 'passwd' || name === 'shadow' ? own.users : own.groups;
+    const kept = files[name].split('\n').filter((line) => !gone.has(nameOf(line)));
+    const text = kept.join('\n');
+    if (text !== files[name]) await replaceWithin(etc, name, text);
+  }
 }
 
 /** The registry with every account of an etc directory. */

@@ -26,7 +26,7 @@ export async function succeed(
 }
 
 /** How many steps the operation has now. */
-export async function countSteps(lab: Lab, args: readonly string[]): Promise<number> {
+async function countSteps(lab: Lab, args: readonly string[]): Promise<number> {
   const stdout = await succeed(lab, [...args, '--dry-run']);
   const steps = stdout.split('\n').filter((line) => /^\d+\. /.test(line)).length;
   expect(steps, stdout).toBeGreaterThan(0);
@@ -68,18 +68,29 @@ export async function serveMarker(lab: Lab, versions: readonly string[]): Promis
   ]);
 }
 
-/** A base whose package sources are that repository alone: layering then takes seconds and no download. */
-export async function markerBase(lab: Lab): Promise<string> {
+/**
+ * A base whose package sources are that repository alone: layering then takes seconds and no download. It comes from an
+ * OSTree repository, because looking for upgrades of one costs next to nothing.
+ */
+export async function markerBase(lab: Lab): Promise<readonly string[]> {
   const directory = '/var/tmp/base';
-  await lab.run(['mkdir', directory]);
+  const repo = '/var/tmp/base-repo';
+  await lab.run(['mkdir', directory, repo]);
   await lab.run(['tar', '-xf', lab.baseTar(lab.suite), '-C', directory], { timeout: 120_000 });
   await lab.run([
     'sh',
     '-c',
-    `rm -rf ${directory}/etc/apt/sources.list ${directory}/etc/apt/sources.list.d/*`,
+    `rm -rf ${directory}/etc/apt/sources.list ${directory}/etc/apt/sources.list.d/* ${directory}/dev/*`,
   ]);
   await lab.writeFile(`${directory}/etc/apt/sources.list`, `deb [trusted=yes] http://127.0.0.1:${PORT} ./\n`);
-  return directory;
+  await lab.run(['ostree', 'init', `--repo=${repo}`, '--mode=bare']);
+  await lab.run(
+    ['ostree', 'commit', `--repo=${repo}`, '--branch=base', '--consume', `--tree=dir=${directory}`],
+    {
+      timeout: 120_000,
+    },
+  );
+  return ['--from', 'ostree:base', '--repo', repo];
 }
 
 /** Nothing of an interrupted run may be left: no mount, no scratch, no journal. */

@@ -14,7 +14,7 @@ beforeAll(async () => {
   lab = await startLab({ bases: ['trixie'], name: 'changing' });
   await lab.installGuestree();
   await serveMarker(lab, ['1.0']);
-  await succeed(lab, ['create', 'box', '--from', `dir:${await markerBase(lab)}`, '--start']);
+  await succeed(lab, ['create', 'box', ...(await markerBase(lab)), '--start']);
 });
 afterAll(async () => {
   await lab.dispose();

@@ -10,7 +10,7 @@ import {
 } from './boundaries.ts';
 
 let lab: Lab;
-let base: string;
+let base: readonly string[];
 beforeAll(async () => {
   lab = await startLab({ bases: ['trixie'], name: 'making' });
   await lab.installGuestree();
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 test('create killed at every step boundary: no guest or a whole one, and a second try succeeds', async () => {
-  const create = ['create', 'box', '--from', `dir:${base}`, '--install', 'marker', '--start'];
+  const create = ['create', 'box', ...base, '--install', 'marker', '--start'];
   const kills = await killEverywhere(
     lab,
     () => create,

@@ -47,7 +47,7 @@ export interface Workshop {
   remove(): void;
 }
 
-export interface RequestOptions extends Partial<Omit<BuildRequest & BuildTarget, 'packages'>> {
+interface RequestOptions extends Partial<Omit<BuildRequest & BuildTarget, 'packages'>> {
   packages?: readonly string[];
 }
 

@@ -182,13 +182,16 @@ describe('ids', () => {
     );
   });
 
-  test('of users that the administrator made are not given away', async () => {
+  test('of users that the administrator made are not given away, and those users are not in the tree', async () => {
     const source = makeArchive(directory, [user('aa')]);
     const naive = await shop.build({ packages: ['aa'], ...source });
     const taken = idOf(naive.commit, 'aa');
     writeFileSync(`${source.configuration}/passwd`, `local:x:${taken}:100::/:/bin/sh\n`);
-    const { commit } = await shop.build({ packages: ['aa'], ...source });
+    const { commit, registry } = await shop.build({ packages: ['aa'], ...source });
     expect(idOf(commit, 'aa')).not.toBe(taken);
+    // In the tree they would come back at the next upgrade, after the administrator had deleted them.
+    for (const name of ['passwd', 'shadow']) expect(cat(commit, `/usr/etc/${name}`)).not.toMatch(/^local:/m);
+    expect(registry.passwd.join('\n')).not.toMatch(/^local:/m);
   });
 
   test('of a registry are in the tree before any package asks', async () => {
