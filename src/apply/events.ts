@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SwitchEvent } from '../plan/state.ts';
 import { appendSynced, readOptional } from '../system/files.ts';
 

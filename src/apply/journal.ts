@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isGuestName, parseGuestName, type GuestName } from '../model/names.ts';
 import type { Paths } from '../model/paths.ts';
 import type { Plan, Step } from '../plan/step.ts';

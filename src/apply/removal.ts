@@ -39,6 +39,7 @@ export const deleteGuest: Executor<StepArguments['delete-guest']> = {
     // First out of the list of guests, then away: what is half deleted is no guest any more.
     await rm(places.current, { force: true });
     await rm(places.root, { recursive: true, force: true });
+    await rm(join(effects.paths.state, 'cache', guest), { recursive: true, force: true });
     for (const ref of (await effects.pool.refs()).keys()) {
       if (ref.startsWith(`guest/${guest}/`)) await effects.pool.deleteRef(ref);
     }
