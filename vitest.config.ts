@@ -8,8 +8,8 @@ export default defineConfig({
     // Labs mostly wait: three workers keep two cores busy.
     maxWorkers: 3,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: minutes(1) } },
+      { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: minutes(1) } },
       {
         test: {
           name: 'integration',

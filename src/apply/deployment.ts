@@ -17,9 +17,9 @@ import { readCurrent, readGenerations } from './observe.ts';
 
 export const deploy: Executor<StepArguments['deploy']> = {
   async apply({ guest, generation, previous }, effects) {
-    await removeUnrecorded(effects, guest);
+    const listed = await removeUnrecorded(effects, guest);
     const mergedAt = effects.now();
-    await makeDeployment(effects, guest, generation, previous);
+    await makeDeployment(effects, guest, generation, previous, listed);
     await writeFileAtomic(mergedAtPath(effects, guest), mergedAt.toISOString());
     return undefined;
   },
@@ -67,12 +67,12 @@ export const mergeEtc: Executor<StepArguments['merge-etc']> = {
     const record = records.find((each) => each.number === generation);
     if (from === undefined || record === undefined)
       throw new Failure('not-found', 'a generation has no record', { guest });
-    await removeUnrecorded(effects, guest);
+    const listed = await removeUnrecorded(effects, guest);
     const sysroot = sysrootOf(effects, guest);
     const since = new Date(record.mergedAt).getTime();
     if (!(await changedSince(`${sysroot.directory(guest, from.deployment)}/etc`, since))) return undefined;
     const mergedAt = effects.now();
-    const deployment = await makeDeployment(effects, guest, generation, previous);
+    const deployment = await makeDeployment(effects, guest, generation, previous, listed);
     await writeGeneration(effects, {
       ...record,
       deployment: deploymentId(deployment),
@@ -112,10 +112,10 @@ async function makeDeployment(
   guest: GuestName,
   generation: number,
   previous: number | undefined,
+  before: readonly Deployment[],
 ): Promise<Deployment> {
   const sysroot = sysrootOf(effects, guest);
   const commit = await effects.pool.require(treeRef(guest, generation));
-  const before = await sysroot.deployments();
   const records = await readGenerations(placesOf(effects, guest).generations);
   const from = records.find((each) => each.number === previous);
   if (from !== undefined) {
@@ -127,10 +127,9 @@ async function makeDeployment(
     }
     await sysroot.makeFirst(listed.index);
   }
-  await sysroot.repo.pullLocal(effects.pool.path, treeRef(guest, generation));
+  // By checksum, so that no ref is made: in the sysroot the deployment itself keeps the commit.
+  await sysroot.repo.pullLocal(effects.pool.path, commit);
   await sysroot.deploy(guest, commit);
-  // The ref is the pool's; in the sysroot the deployment itself keeps the commit.
-  await sysroot.repo.deleteRef(treeRef(guest, generation));
   const known = new Set(before.map(deploymentId));
   const made = (await sysroot.deployments()).find((each) => !known.has(deploymentId(each)));
   if (made === undefined) throw new Failure('failed', 'ostree made no deployment', { guest });
@@ -145,26 +144,35 @@ async function makeDeployment(
   return made;
 }
 
-/** Deployments that belong to no generation: of a step that was cut off or undone, or of a generation that was retired. */
-async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<void> {
+/**
+ * Undeploys what belongs to no generation: of a step that was cut off or undone, or of a generation that was retired.
+ * Gives the deployments that stay.
+ */
+async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<Deployment[]> {
   const sysroot = sysrootOf(effects, guest);
   for (;;) {
-    const [first] = await listUnrecorded(effects, guest);
-    if (first === undefined) return;
+    const all = await sysroot.deployments();
+    const [first] = await withoutRecord(effects, guest, all);
+    if (first === undefined) return all;
     if (first.pinned) await sysroot.unpin(first.index);
     await sysroot.undeploy(first.index);
   }
 }
 
-async function listUnrecorded(effects: Effects, guest: GuestName): Promise<Deployment[]> {
+async function withoutRecord(
+  effects: Effects,
+  guest: GuestName,
+  all: readonly Deployment[],
+): Promise<Deployment[]> {
   const records = await readGenerations(placesOf(effects, guest).generations);
   const recorded = new Set(records.map((each) => each.deployment));
-  return (await sysrootOf(effects, guest).deployments()).filter((each) => !recorded.has(deploymentId(each)));
+  return all.filter((each) => !recorded.has(deploymentId(each)));
 }
 
 /** The deployment that the step before made. */
 async function unrecorded(effects: Effects, guest: GuestName): Promise<Deployment> {
-  const [made] = await listUnrecorded(effects, guest);
+  const all = await sysrootOf(effects, guest).deployments();
+  const [made] = await withoutRecord(effects, guest, all);
   if (made === undefined)
     throw new Failure('failed', 'there is no new deployment to make a generation of', { guest });
   return made;

@@ -140,8 +140,9 @@ function switchSteps(state: GuestState, generation: number, reason: string, fres
     ...(state.active ? [{ action: 'stop', guest } as const] : []),
     ...(fresh ? [{ action: 'merge-etc', guest, generation, previous } as const] : []),
     { action: 'swap', guest, generation, previous },
-    { action: 'reload' },
     ...(state.active ? [{ action: 'start', guest } as const] : []),
+    // After the start, so that it costs no downtime: a generation's drop-in holds nothing but a description.
+    { action: 'reload' },
     { action: 'settle', guest, generation, previous, reason },
   ];
 }

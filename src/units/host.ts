@@ -21,7 +21,7 @@ export function renderStaticDropIn(name: GuestName, state: string): string {
   unit.add('Unit', 'After', `${STATE_UNIT} ${RECOVER_UNIT}`);
   unit.add('Unit', 'AssertPathExists', '/etc/systemd/nspawn/%i.nspawn');
   const wait =
-    'n=0; while [ $$n -lt 100 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.1; done';
+    'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
   unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}'`);
   unit.add('Service', 'TimeoutStartSec', '5min');
   return unit.toString();

@@ -1,5 +1,12 @@
 import { expect } from 'vitest';
-import { addRepository, awaitMail, hostAddress, installedVersion, publishNewer, sendMail } from '../mail/mail.ts';
+import {
+  addRepository,
+  awaitMail,
+  hostAddress,
+  installedVersion,
+  publishNewer,
+  sendMail,
+} from '../mail/mail.ts';
 import type { Lab } from './lab.ts';
 
 /** The life of a guest, as every kind of host must give it. The lab has a host update staged if it is an ostree host. */
@@ -25,8 +32,12 @@ export async function liveThrough(lab: Lab): Promise<void> {
   const unit = 'systemd-nspawn@mail.service';
   expect(await guestree('upgrade', 'mail')).toMatch(/now on generation 3, unavailable for [0-9.]+ s/);
   expect(await installedVersion(lab, 'mail', 'postfix')).toBe(newer);
-  expect((await lab.run(['guestree', 'upgrade', 'mail'], { check: false, timeout: 400_000 })).exitCode).toBe(77);
-  expect((await lab.run(['systemctl', 'show', '-P', 'Description', unit])).stdout.trim()).toBe('Guest mail, generation 3');
+  expect((await lab.run(['guestree', 'upgrade', 'mail'], { check: false, timeout: 400_000 })).exitCode).toBe(
+    77,
+  );
+  expect((await lab.run(['systemctl', 'show', '-P', 'Description', unit])).stdout.trim()).toBe(
+    'Guest mail, generation 3',
+  );
   await sendMail(lab, address, 2525, 'alice@localhost', 'second mail');
   await awaitMail(lab, 'mail', 'alice', 'second mail');
   expect(await guestree('exec', 'mail', '--', 'cat', '/etc/machine-id')).toBe(machineId);
@@ -38,7 +49,9 @@ export async function liveThrough(lab: Lab): Promise<void> {
   expect(await installedVersion(lab, 'mail', 'postfix')).toBe(newer);
 
   await guestree('cleanup', 'mail', '--keep', '1');
-  const history = JSON.parse(await guestree('history', 'mail', '--json')) as { generations: { generation: number }[] };
+  const history = JSON.parse(await guestree('history', 'mail', '--json')) as {
+    generations: { generation: number }[];
+  };
   expect(history.generations.map((each) => each.generation)).toEqual([3, 2]);
 
   await guestree('create', 'spare', '--from', `tar:${lab.baseTar(lab.suite)}`, '--network', 'none');
@@ -54,6 +67,12 @@ export async function expectUp(lab: Lab, generation: number): Promise<void> {
   };
   expect(status.guests[0]).toMatchObject({ state: 'running', generation, running: generation });
   await awaitMail(lab, 'mail', 'alice', 'first mail');
-  await sendMail(lab, await hostAddress(lab), 2525, 'alice@localhost', `generation ${generation} after a boot`);
+  await sendMail(
+    lab,
+    await hostAddress(lab),
+    2525,
+    'alice@localhost',
+    `generation ${generation} after a boot`,
+  );
   await awaitMail(lab, 'mail', 'alice', `generation ${generation} after a boot`);
 }

@@ -9,7 +9,9 @@ let lab: Lab;
 beforeAll(async () => {
   lab = await startLab({ bases: ['trixie'], name: 'whole' });
   await lab.installGuestree();
-  await lab.run(['guestree', 'create', 'web', '--from', `tar:${lab.baseTar('trixie')}`, '--start'], { timeout: 300_000 });
+  await lab.run(['guestree', 'create', 'web', '--from', `tar:${lab.baseTar('trixie')}`, '--start'], {
+    timeout: 300_000,
+  });
 });
 afterAll(async () => {
   await lab.dispose();
@@ -81,7 +83,8 @@ test('root in a guest is nobody on the host, and does not see its files', async 
 });
 
 test('a quick restart never finds its own name taken', async () => {
-  for (let round = 0; round < 3; round++) await lab.run(['systemctl', 'restart', 'systemd-nspawn@web.service'], { timeout: 120_000 });
+  for (let round = 0; round < 3; round++)
+    await lab.run(['systemctl', 'restart', 'systemd-nspawn@web.service'], { timeout: 120_000 });
   await lab.run(['guestree', 'restart', 'web'], { timeout: 120_000 });
   expect((await inGuest('systemctl is-system-running --wait')).stdout.trim()).toBe('running');
 });

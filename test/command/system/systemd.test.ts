@@ -1,25 +1,44 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseGuestName } from '../../../src/model/names.ts';
 import { parseUnitStates, Systemd } from '../../../src/system/systemd.ts';
+import { temporaryDirectory } from '../../unit/directory.ts';
 import { failureOfLater } from '../../unit/failures.ts';
 import { recorded, replay } from '../recorded.ts';
 
-const names = ['mail', 'web', 'broken', 'masked'].map(parseGuestName);
 const mail = parseGuestName('mail');
 const UNIT = 'systemd-nspawn@mail.service';
 
+/** Running and enabled, unknown, failed, masked, enabled and never started. */
 const STATES = {
   mail: { active: 'active', enabled: true },
   web: { active: 'inactive', enabled: false },
   broken: { active: 'failed', enabled: false },
   masked: { active: 'inactive', enabled: false },
+  idle: { active: 'inactive', enabled: true },
 };
+const names = Object.keys(STATES).map(parseGuestName);
 
-const show = (...units: string[]): string =>
-  `systemctl show --property=Id,ActiveState,UnitFileState ${units.map((unit) => `systemd-nspawn@${unit}.service`).join(' ')}`;
+const SHOW = 'systemctl show --property=Id,ActiveState,UnitFileState';
+const SHOW_ONE = `${SHOW} ${UNIT}`;
+const SHOW_ALL = `${SHOW} 'systemd-nspawn@*.service'`;
 
-describe('systemctl show', () => {
-  test.each(['252', '257'])('of systemd %s is read, one block a unit', (version) => {
+/** /etc/systemd/system of the machine that was recorded. */
+async function unitDirectory(): Promise<string> {
+  const directory = await temporaryDirectory();
+  await mkdir(join(directory, 'machines.target.wants'));
+  await mkdir(join(directory, 'systemd-nspawn@broken.service.d'));
+  for (const name of ['mail', 'idle']) {
+    const link = join(directory, `machines.target.wants/systemd-nspawn@${name}.service`);
+    await symlink('/lib/systemd/system/systemd-nspawn@.service', link);
+  }
+  await symlink('/dev/null', join(directory, 'systemd-nspawn@masked.service'));
+  return directory;
+}
+
+describe.each(['252', '257'])('systemctl show of systemd %s', (version) => {
+  test('is read, one block a unit', () => {
     const states = parseUnitStates(recorded(`systemctl-${version}-show.txt`));
     expect(Object.fromEntries(states)).toEqual(
       Object.fromEntries(
@@ -28,17 +47,25 @@ describe('systemctl show', () => {
     );
   });
 
-  test('is asked once for all guests', async () => {
-    const stdout = recorded('systemctl-252-show.txt');
-    const systemd = new Systemd(replay({ [show(...names)]: { stdout } }));
+  test('is asked once for all guests, and says the same as if it were asked for each', async () => {
+    const stdout = recorded(`systemctl-${version}-show-pattern.txt`);
+    const systemd = new Systemd(replay({ [SHOW_ALL]: { stdout } }), await unitDirectory());
     expect(Object.fromEntries(await systemd.states(names))).toEqual(STATES);
-    expect(await systemd.states([])).toEqual(new Map());
+  });
+});
+
+describe('systemctl show', () => {
+  test('is not asked for no guest', async () => {
+    expect(await new Systemd(replay({})).states([])).toEqual(new Map());
   });
 
-  test('that says nothing of a unit leaves it unknown', async () => {
-    const systemd = new Systemd(replay({ [show('mail')]: { stdout: '' } }));
-    expect(await systemd.states([mail])).toEqual(new Map([['mail', { active: 'unknown', enabled: false }]]));
+  test('that says nothing means that no guest was ever started', async () => {
+    const systemd = new Systemd(replay({ [SHOW_ONE]: {}, [SHOW_ALL]: {} }), '/nonexistent');
+    expect(await systemd.states([mail])).toEqual(new Map([['mail', { active: 'inactive', enabled: false }]]));
     expect(await systemd.isActive(mail)).toBe(false);
+    expect([...(await systemd.states(names)).values()].every((each) => each.active === 'inactive')).toBe(
+      true,
+    );
   });
 
   test.each([
@@ -50,7 +77,7 @@ describe('systemctl show', () => {
     ['failed', false],
   ])('with %s: whether something of the guest still runs is %s', async (state, active) => {
     const stdout = `Id=${UNIT}\nActiveState=${state}\nUnitFileState=enabled-runtime\n`;
-    const systemd = new Systemd(replay({ [show('mail')]: { stdout } }));
+    const systemd = new Systemd(replay({ [SHOW_ONE]: { stdout } }));
     expect(await systemd.isActive(mail)).toBe(active);
     expect((await systemd.states([mail])).get(mail)?.enabled).toBe(true);
   });

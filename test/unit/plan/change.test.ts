@@ -7,7 +7,7 @@ import { actions, definition, definitionText, event, generation, guest, packages
 
 const BUILD = ['prepare-host', 'fetch-base', 'layer', 'deploy', 'render'];
 const SWITCH = ['merge-etc', 'swap', 'reload', 'settle'];
-const SWITCH_RUNNING = ['stop', 'merge-etc', 'swap', 'reload', 'start', 'settle'];
+const SWITCH_RUNNING = ['stop', 'merge-etc', 'swap', 'start', 'reload', 'settle'];
 
 const layered = (...names: string[]): GuestState => guest({ generations: [generation(1, names)] });
 
@@ -97,7 +97,12 @@ describe('uninstall', () => {
     const plan = planUninstall(layered('vim', 'postfix', 'git'), packages('postfix'), true);
     expect(actions(plan)).toEqual([...BUILD, ...SWITCH]);
     expect(step(plan, 'fetch-base')).toMatchObject({ from: 1 });
-    expect(step(plan, 'layer')).toMatchObject({ onto: 'base', packages: ['vim', 'git'], unlike: undefined });
+    expect(step(plan, 'layer')).toMatchObject({
+      onto: 'base',
+      packages: ['vim', 'git'],
+      upgrade: true,
+      unlike: undefined,
+    });
     expect(step(plan, 'render')).toMatchObject({ origin: 'uninstall', requested: ['vim', 'git'] });
   });
 
