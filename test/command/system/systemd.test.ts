@@ -59,9 +59,9 @@ describe('systemctl show', () => {
     expect(await new Systemd(replay({})).states([])).toEqual(new Map());
   });
 
-  test('that says nothing means that no guest was ever started', async () => {
+  test('that says nothing of one guest leaves it unknown, of all guests that none was ever started', async () => {
     const systemd = new Systemd(replay({ [SHOW_ONE]: {}, [SHOW_ALL]: {} }), '/nonexistent');
-    expect(await systemd.states([mail])).toEqual(new Map([['mail', { active: 'inactive', enabled: false }]]));
+    expect(await systemd.states([mail])).toEqual(new Map([['mail', { active: 'unknown', enabled: false }]]));
     expect(await systemd.isActive(mail)).toBe(false);
     expect([...(await systemd.states(names)).values()].every((each) => each.active === 'inactive')).toBe(
       true,

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { applyPlan, recoverGuest, type Failpoint } from '../../../src/apply/apply.ts';
 import { placesOf, type Effects } from '../../../src/apply/effects.ts';
 import { readEvents } from '../../../src/apply/events.ts';
@@ -11,9 +11,6 @@ import { temporaryDirectory } from '../directory.ts';
 import { failureOfLater } from '../failures.ts';
 import { mail } from '../plan/states.ts';
 import { effectsIn } from './effects.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 /** The file steps of `create`: each leaves something, and each can be undone. */
 const plan: Plan = {

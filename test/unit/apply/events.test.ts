@@ -1,12 +1,9 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { appendEvent, readEvents } from '../../../src/apply/events.ts';
 import type { SwitchEvent } from '../../../src/plan/state.ts';
 import { temporaryDirectory } from '../directory.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const first: SwitchEvent = {
   time: '2025-01-02T03:04:05.678Z',

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { interruptedGuests, Journal, parseJournal, type Interrupted } from '../../../src/apply/journal.ts';
 import { hostPaths } from '../../../src/model/paths.ts';
 import { planUpgrade } from '../../../src/plan/operations.ts';
@@ -10,9 +10,6 @@ import { writeFileAtomic } from '../../../src/system/files.ts';
 import { temporaryDirectory } from '../directory.ts';
 import { failureOf, unlessRefused } from '../failures.ts';
 import { guestAfter } from '../plan/states.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const BOOT = 'b00710ad-0000-4000-8000-000000000000';
 const TIME = '2025-01-02T03:04:05.000Z';

@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   compareFingerprints,
   refuseSoftReboot,
@@ -12,9 +12,6 @@ import {
 import type { Runner } from '../../../src/system/run.ts';
 import { temporaryDirectory } from '../directory.ts';
 import { failureOfLater } from '../failures.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 /** A host without a repository is looked at without calling a program. */
 const runner: Runner = { run: (program) => Promise.reject(new Error(`${program} was called`)) };

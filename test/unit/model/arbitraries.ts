@@ -13,7 +13,7 @@ import { unlessRefused } from '../failures.ts';
 
 /** Values that the parsers accept, as wild as they accept them. */
 
-export const guestNames: fc.Arbitrary<GuestName> = fc
+const guestNames: fc.Arbitrary<GuestName> = fc
   .stringMatching(/^[a-z](?:-?[a-z0-9]){0,20}$/)
   .map(parseGuestName);
 
@@ -21,7 +21,7 @@ const refNames: fc.Arbitrary<RefName> = fc
   .stringMatching(/^[a-z0-9_][a-z0-9_-]{0,8}(?:\/[a-z0-9_][a-z0-9_-]{0,8}){0,3}$/)
   .map(parseRefName);
 
-export const cleanPaths: fc.Arbitrary<string> = fc
+const cleanPaths: fc.Arbitrary<string> = fc
   .array(fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }), { maxLength: 4 })
   .map((parts) => `/${parts.join('/')}`)
   .filter((path) => unlessRefused(() => parseCleanPath(path)) !== undefined);

@@ -1,12 +1,9 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseDefinition, renderDefinition } from '../../../src/model/definition.ts';
 import { parseGuestName } from '../../../src/model/names.ts';
 import { failureOf, unlessRefused } from '../failures.ts';
 import { definitions } from './arbitraries.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const mail = parseGuestName('mail');
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   barePackageName,
   isCommit,
@@ -12,9 +12,6 @@ import {
   quoted,
 } from '../../../src/model/names.ts';
 import { failureOf, unlessRefused } from '../failures.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 /** What nothing that names a thing may be. */
 const HOSTILE = [

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   formatNetwork,
   formatPort,
@@ -10,9 +10,6 @@ import {
 } from '../../../src/model/network.ts';
 import { failureOf, unlessRefused } from '../failures.ts';
 import { networks, portMappings } from './arbitraries.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('a network', () => {
   test.each<[string, Network]>([

@@ -1,11 +1,8 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { formatSource, parseSource, type Source } from '../../../src/model/source.ts';
 import { failureOf } from '../failures.ts';
 import { sources } from './arbitraries.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('a source', () => {
   test.each<[string, Source]>([

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   currentGeneration,
   isFresh,
@@ -8,9 +8,6 @@ import {
   previousGeneration,
 } from '../../../src/plan/state.ts';
 import { event, generation, guest, guestAfter, states } from './states.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('the previous generation', () => {
   test.each<[number[], number | undefined]>([

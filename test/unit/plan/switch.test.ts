@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   planActivatePending,
   planCleanup,
@@ -11,9 +11,6 @@ import {
 import { pendingGeneration, previousGeneration, type GuestState } from '../../../src/plan/state.ts';
 import { failureOf } from '../failures.ts';
 import { actions, generation, guest, guestAfter, states } from './states.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('rollback', () => {
   test.each<[string, GuestState, number | undefined, number, string[]]>([

@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   appendSynced,
   exists,
@@ -14,9 +14,6 @@ import {
 } from '../../../src/system/files.ts';
 import { Failure } from '../../../src/model/failure.ts';
 import { temporaryDirectory } from '../directory.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const errno = (code: string): Error => Object.assign(new Error(`${code}: x`), { code });
 

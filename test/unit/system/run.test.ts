@@ -1,10 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cleanEnvironment, CommandFailure, pasteable } from '../../../src/system/run.ts';
 import { splitWords } from './words.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('the environment of programs', () => {
   test('has nothing of the user that changes what is printed or where it is looked up', () => {

@@ -1,11 +1,8 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { UnitFile } from '../../../src/unitfile/unitfile.ts';
 import { unlessRefused } from '../failures.ts';
 import { meaningOf, meaningWithout } from './snapshot.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const names = ['A', 'B', 'Service'];
 const keys = ['x', 'y', 'ExecStart'];

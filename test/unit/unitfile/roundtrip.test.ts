@@ -1,13 +1,10 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { UnitFile } from '../../../src/unitfile/unitfile.ts';
 import { unlessRefused } from '../failures.ts';
 import { meaningOf } from './snapshot.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const DIRECTORIES = ['/lib/systemd/system', '/lib/systemd/user', '/usr/lib/systemd/network'];
 const NO_UNIT_FILES = /\.(?:wants|requires|upholds)$/;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseGuestName } from '../../../src/model/names.ts';
 import { parseNetwork, parsePort } from '../../../src/model/network.ts';
 import { UnitFile } from '../../../src/unitfile/unitfile.ts';
@@ -7,9 +7,6 @@ import { renderGenerationDropIn, renderNspawn, type MachineFacts } from '../../.
 import { failureOf, unlessRefused } from '../failures.ts';
 import { networks, portMappings } from '../model/arbitraries.ts';
 import { expectGolden } from './golden.ts';
-
-/** Many runs on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const DEPLOY = '/run/guestree/state/guests/mail/sysroot/ostree/deploy/mail';
 
