@@ -52,7 +52,8 @@ export class Journal {
   }
 
   async mark(event: 'begin' | 'end' | 'undo', step: number): Promise<void> {
-    await appendSynced(this.#path, `${JSON.stringify({ event, step })}\n`);
+    // The newline before it ends a line that a power cut left incomplete.
+    await appendSynced(this.#path, `\n${JSON.stringify({ event, step })}\n`);
   }
 
   async close(): Promise<void> {

@@ -35,14 +35,26 @@ export async function requireGuest(paths: Paths, name: GuestName): Promise<void>
   });
 }
 
-export async function readGenerations(directory: string): Promise<Generation[]> {
+/**
+ * @param damaged what a record that cannot be read does: everything that removes deployments must fail, or it would take
+ *   the damaged generation's deployment for one that belongs to nobody; looking and rolling back pass it over
+ */
+export async function readGenerations(
+  directory: string,
+  damaged: 'fail' | 'pass-over' = 'fail',
+): Promise<Generation[]> {
   if (!(await exists(directory))) return [];
   const found: Generation[] = [];
   for (const entry of await readdir(directory)) {
     if (!/^[1-9][0-9]*$/.test(entry)) continue;
     const path = join(directory, entry, 'generation.json');
     const text = await readOptional(path);
-    if (text !== undefined) found.push(parseGeneration(text, path));
+    if (text === undefined) continue;
+    try {
+      found.push(parseGeneration(text, path));
+    } catch (error) {
+      if (damaged === 'fail' || !(error instanceof Failure)) throw error;
+    }
   }
   return found.sort((a, b) => a.number - b.number);
 }
@@ -82,13 +94,12 @@ async function observe(
   unit: UnitState,
 ): Promise<GuestState> {
   const places = guestPaths(paths, name);
-  const generations = await readGenerations(places.generations);
+  const generations = await readGenerations(places.generations, 'pass-over');
   const current = await readCurrent(places.current);
-  const record = generations.find((each) => each.number === current);
-  if (current === undefined || record === undefined) {
-    throw new Failure('invalid', `the current generation has no record`, {
+  if (current === undefined) {
+    throw new Failure('invalid', 'its current generation is not known', {
       guest: name,
-      hint: `Choose another generation with: guestree rollback ${name} GENERATION`,
+      hint: `The link ${places.current} must point at one of the directories in generations/.`,
     });
   }
   const active = ['active', 'activating', 'reloading', 'deactivating'].includes(unit.active);

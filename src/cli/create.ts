@@ -4,7 +4,7 @@ import { parseGuestName, parsePackageName } from '../model/names.ts';
 import { guestPaths } from '../model/paths.ts';
 import { parseSource } from '../model/source.ts';
 import { planCreate } from '../plan/operations.ts';
-import { exists } from '../system/files.ts';
+import { exists, readLinkOptional } from '../system/files.ts';
 import { requirePrograms } from '../app/privilege.ts';
 import type { Verb } from './verb.ts';
 
@@ -44,7 +44,8 @@ export const create: Verb = {
     await app.locked(name, async () => {
       const places = guestPaths(app.effects.paths, name);
       for (const path of [places.root, places.definition, places.machineLink, places.nspawnLink]) {
-        if (!(await exists(path))) continue;
+        // A link that leads nowhere is somebody's too.
+        if (!(await exists(path)) && (await readLinkOptional(path)) === undefined) continue;
         throw new Failure(
           'conflict',
           path === places.root ? `the guest "${name}" exists already` : `${path} exists already`,

@@ -1,3 +1,4 @@
+import { Failure } from '../model/failure.ts';
 import type { Definition } from '../model/definition.ts';
 import type { Generation } from '../model/generation.ts';
 import type { GuestName } from '../model/names.ts';
@@ -31,7 +32,16 @@ export interface GuestState {
 
 export function currentGeneration(state: GuestState): Generation {
   const found = state.generations.find((each) => each.number === state.current);
-  if (found === undefined) throw new Error(`generation ${state.current} of ${state.name} has no record`);
+  if (found === undefined) {
+    throw new Failure(
+      'invalid',
+      `the record of its current generation ${state.current} is missing or damaged`,
+      {
+        guest: state.name,
+        hint: `Go back to another generation with: guestree rollback ${state.name}`,
+      },
+    );
+  }
   return found;
 }
 
