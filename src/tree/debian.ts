@@ -18,8 +18,6 @@ const ENABLED = ['systemd-networkd.service', 'systemd-resolved.service'];
 /** A guest's packages are part of its tree: it cannot upgrade them by itself, and the tree has the database. */
 const DISABLED = ['apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer'];
 
-const DEFAULT_ARCHIVE = 'http://archive.example/debian';
-const DEFAULT_SECURITY = 'http://archive.example/debian-security';
 const KEYRINGS = [
   'usr/share/keyrings/debian-archive-keyring.gpg',
   'usr/share/keyrings/debian-archive-keyring.pgp',
@@ -61,7 +59,8 @@ export async function composeDebian(runner: Runner, request: DebianRequest): Pro
       { onLine: request.progress },
     );
   } catch (error) {
-    if (error instanceof CommandFailure) throw composeFailure(error, suite, entries[0]?.uri ?? '');
+    if (error instanceof CommandFailure)
+      throw composeFailure(error, suite, entries[0]?.uri ?? 'that mmdebstrap uses by default');
     throw error;
   }
   await configure(runner, root, entries);
@@ -78,17 +77,20 @@ export interface ArchiveEntry {
   suite: string;
 }
 
-/** The suites that belong to a release; sid has neither updates nor security. */
+/**
+ * The suites that belong to a release; sid has neither updates nor security. None on a host that knows no Debian
+ * archive: mmdebstrap(1) then uses its own default, and writes it into the tree.
+ */
 export function archiveEntries(request: Pick<DebianRequest, 'suite' | 'mirror' | 'host'>): ArchiveEntry[] {
   const { suite, mirror, host } = request;
   if (mirror !== undefined) return [{ uri: mirror, suite }];
-  const uri = host.archive ?? DEFAULT_ARCHIVE;
+  const uri = host.archive;
+  if (uri === undefined) return [];
   if (['sid', 'unstable', 'experimental', 'rc-buggy'].includes(suite)) return [{ uri, suite }];
-  const security = host.security ?? (host.archive === undefined ? DEFAULT_SECURITY : undefined);
   return [
     { uri, suite },
     { uri, suite: `${suite}-updates` },
-    ...(security === undefined ? [] : [{ uri: security, suite: `${suite}-security` }]),
+    ...(host.security === undefined ? [] : [{ uri: host.security, suite: `${suite}-security` }]),
   ];
 }
 
@@ -116,14 +118,16 @@ async function configure(runner: Runner, root: string, entries: readonly Archive
   const keyrings = await Promise.all(
     KEYRINGS.map(async (path) => [path, await statWithin(root, path)] as const),
   );
-  await removeWithin(root, 'etc/apt/sources.list');
-  await emptyWithin(root, 'etc/apt/sources.list.d');
   await removeWithin(root, 'etc/apt/apt.conf.d/99mmdebstrap');
-  await replaceWithin(
-    root,
-    'etc/apt/sources.list.d/debian.sources',
-    renderSources(entries, keyrings.find(([, found]) => found !== undefined)?.[0]),
-  );
+  if (entries.length > 0) {
+    await removeWithin(root, 'etc/apt/sources.list');
+    await emptyWithin(root, 'etc/apt/sources.list.d');
+    await replaceWithin(
+      root,
+      'etc/apt/sources.list.d/debian.sources',
+      renderSources(entries, keyrings.find(([, found]) => found !== undefined)?.[0]),
+    );
+  }
   await replaceWithin(
     root,
     'etc/apt/apt.conf.d/80guestree',

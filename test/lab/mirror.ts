@@ -17,9 +17,6 @@ interface Source {
   signedBy: string;
 }
 
-/** mmdebstrap's built-in default. */
-const fallback = 'http://archive.example/debian';
-
 let known: Promise<Mirror> | undefined;
 
 /** The mirror of this machine; read once. */
@@ -62,7 +59,8 @@ async function observe(): Promise<Mirror> {
     archives.find(({ uri }) => /\/debian\/?$/.test(uri)) ??
     archives.find(({ signedBy }) => signedBy.includes('debian-archive'));
   const security = main.find(({ suite }) => suite.endsWith('-security'));
-  return { archive: archive?.uri ?? fallback, security: security?.uri, proxy: await proxy() };
+  if (archive === undefined) throw new Error('the apt sources of this machine name no Debian archive');
+  return { archive: archive.uri, security: security?.uri, proxy: await proxy() };
 }
 
 async function listed(directory: string): Promise<string[]> {
