@@ -14,7 +14,10 @@ export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
     await rm(places.root, { recursive: true, force: true });
     await mkdir(places.generations, { recursive: true });
     await mkdir(places.sysroot);
-    await sysrootOf(effects, guest).init(guest);
+    const sysroot = sysrootOf(effects, guest);
+    await sysroot.init(guest);
+    // journald keeps a journal over boots where this directory exists (journald.conf(5), Storage=auto).
+    await mkdir(`${sysroot.variable(guest)}/log/journal`, { recursive: true });
     const id = (await readFile('/proc/sys/kernel/random/uuid', 'utf8')).trim().replaceAll('-', '');
     await writeFileAtomic(places.machineId, `${id}\n`);
     return undefined;
