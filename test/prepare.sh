@@ -8,6 +8,9 @@ needed=(
   mmdebstrap:mmdebstrap
   systemd-nspawn:systemd-container
   journalctl:systemd
+  systemctl:systemd
+  systemd-analyze:systemd
+  openssl:openssl
   ostree:ostree
   zstd:zstd
   tar:tar
