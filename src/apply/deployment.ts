@@ -17,9 +17,9 @@ import { readCurrent, readGenerations } from './observe.ts';
 
 export const deploy: Executor<StepArguments['deploy']> = {
   async apply({ guest, generation, previous }, effects) {
-    const listed = await removeUnrecorded(effects, guest);
+    await removeUnrecorded(effects, guest);
     const mergedAt = effects.now();
-    await makeDeployment(effects, guest, generation, previous, listed);
+    await makeDeployment(effects, guest, generation, previous);
     await writeFileAtomic(mergedAtPath(effects, guest), mergedAt.toISOString());
     return undefined;
   },
@@ -67,15 +67,15 @@ export const mergeEtc: Executor<StepArguments['merge-etc']> = {
     const record = records.find((each) => each.number === generation);
     if (from === undefined || record === undefined)
       throw new Failure('not-found', 'a generation has no record', { guest });
-    const listed = await removeUnrecorded(effects, guest);
+    await removeUnrecorded(effects, guest);
     const sysroot = sysrootOf(effects, guest);
     const since = new Date(record.mergedAt).getTime();
     if (!(await changedSince(`${sysroot.directory(guest, from.deployment)}/etc`, since))) return undefined;
     const mergedAt = effects.now();
-    const deployment = await makeDeployment(effects, guest, generation, previous, listed);
+    const deployment = await makeDeployment(effects, guest, generation, previous);
     await writeGeneration(effects, {
       ...record,
-      deployment: deploymentId(deployment),
+      deployment,
       mergedAt: mergedAt.toISOString(),
     });
     await removeUnrecorded(effects, guest);
@@ -112,29 +112,14 @@ async function makeDeployment(
   guest: GuestName,
   generation: number,
   previous: number | undefined,
-  before: readonly Deployment[],
-): Promise<Deployment> {
+): Promise<string> {
   const sysroot = sysrootOf(effects, guest);
-  const commit = await effects.pool.require(treeRef(guest, generation));
   const records = await readGenerations(placesOf(effects, guest).generations);
   const from = records.find((each) => each.number === previous);
-  if (from !== undefined) {
-    const listed = before.find((each) => deploymentId(each) === from.deployment);
-    if (listed === undefined) {
-      throw new Failure('invalid', `the deployment of generation ${from.number} is not listed by ostree`, {
-        guest,
-      });
-    }
-    await sysroot.makeFirst(listed.index);
-  }
-  // By checksum, so that no ref is made: in the sysroot the deployment itself keeps the commit.
-  await sysroot.repo.pullLocal(effects.pool.path, commit);
-  await sysroot.deploy(guest, commit);
-  const known = new Set(before.map(deploymentId));
-  const made = (await sysroot.deployments()).find((each) => !known.has(deploymentId(each)));
-  if (made === undefined) throw new Failure('failed', 'ostree made no deployment', { guest });
-  await sysroot.pin(made.index);
-  const directory = sysroot.directory(guest, deploymentId(made));
+  if (from !== undefined) await sysroot.makeFirst(from.deployment);
+  await sysroot.shareObjects(effects.pool.path);
+  const made = await sysroot.deploy(guest, treeRef(guest, generation));
+  const directory = sysroot.directory(guest, made);
   const old = from === undefined ? undefined : `${sysroot.directory(guest, from.deployment)}/usr/etc`;
   await mergeUserDatabases(directory, old);
   const id = await readFile(placesOf(effects, guest).machineId, 'utf8');
@@ -144,35 +129,26 @@ async function makeDeployment(
   return made;
 }
 
-/**
- * Undeploys what belongs to no generation: of a step that was cut off or undone, or of a generation that was retired.
- * Gives the deployments that stay.
- */
-async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<Deployment[]> {
+/** Undeploys what belongs to no generation: of a step that was cut off or undone, or of a generation that was retired. */
+async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<void> {
   const sysroot = sysrootOf(effects, guest);
-  for (;;) {
-    const all = await sysroot.deployments();
-    const [first] = await withoutRecord(effects, guest, all);
-    if (first === undefined) return all;
+  const records = await readGenerations(placesOf(effects, guest).generations);
+  const recorded = new Set(records.map((each) => each.deployment));
+  while (await sysroot.hasOthers(guest, recorded)) {
+    const [first] = (await sysroot.deployments()).filter((each) => !recorded.has(deploymentId(each)));
+    // What ostree does not list is deleted by it at the next deploy or cleanup.
+    if (first === undefined) return;
     if (first.pinned) await sysroot.unpin(first.index);
     await sysroot.undeploy(first.index);
   }
 }
 
-async function withoutRecord(
-  effects: Effects,
-  guest: GuestName,
-  all: readonly Deployment[],
-): Promise<Deployment[]> {
-  const records = await readGenerations(placesOf(effects, guest).generations);
-  const recorded = new Set(records.map((each) => each.deployment));
-  return all.filter((each) => !recorded.has(deploymentId(each)));
-}
-
 /** The deployment that the step before made. */
 async function unrecorded(effects: Effects, guest: GuestName): Promise<Deployment> {
+  const records = await readGenerations(placesOf(effects, guest).generations);
+  const recorded = new Set(records.map((each) => each.deployment));
   const all = await sysrootOf(effects, guest).deployments();
-  const [made] = await withoutRecord(effects, guest, all);
+  const made = all.find((each) => !recorded.has(deploymentId(each)));
   if (made === undefined)
     throw new Failure('failed', 'there is no new deployment to make a generation of', { guest });
   return made;

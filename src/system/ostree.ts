@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import { parseCommit, type Commit } from '../model/names.ts';
 import { writeFileAtomic } from './files.ts';
@@ -13,6 +14,13 @@ export interface Deployment {
   commit: Commit;
   serial: number;
   pinned: boolean;
+}
+
+interface BootEntry {
+  path: string;
+  text: string;
+  version: number;
+  deployment: string;
 }
 
 /** The directory name of a deployment: `CSUM.SERIAL`. */
@@ -256,42 +264,79 @@ export class Sysroot {
   }
 
   /**
-   * Deploys a commit as the first of the list, with the /etc of the deployment that was first merged in, and keeps
-   * every other deployment.
+   * Lets commits be deployed out of another repository, without copying anything: objects that are not in this one are
+   * looked up there, and hardlinked from there (`core.parent`, ostree.repo-config(5); ostree-repo-checkout.c walks the
+   * chain of parents). What is deployed of it must stay reachable by a ref there.
    */
-  async deploy(stateroot: string, refOrCommit: string): Promise<void> {
-    await this.#admin(['deploy', `--os=${stateroot}`, '--retain', '--no-prune', refOrCommit]);
+  async shareObjects(pool: string): Promise<void> {
+    const config = await readFile(`${this.repo.path}/config`, 'utf8');
+    if (!config.split('\n').includes(`parent=${pool}`)) await this.repo.configure('core.parent', pool);
+  }
+
+  /**
+   * Deploys a commit as the first of the list, pinned, with the /etc of the deployment that was first merged in, and
+   * keeps every other deployment. Gives its id.
+   *
+   * Its origin file says already what `ostree admin pin` would write into it (ostree_sysroot_deployment_set_pinned() in
+   * ostree-sysroot.c), so there is no moment at which it is listed and not pinned.
+   */
+  async deploy(stateroot: string, refOrCommit: string): Promise<string> {
+    const origin = `${this.path}/origin`;
+    await writeFile(origin, `[origin]\nrefspec=${refOrCommit}\n\n[libostree-transient]\npinned=true\n`);
+    const options = [`--os=${stateroot}`, `--origin-file=${origin}`, '--retain', '--no-prune'];
+    try {
+      await this.#admin(['deploy', ...options, refOrCommit]);
+    } finally {
+      await rm(origin, { force: true });
+    }
+    const [first] = await this.#bootEntries();
+    if (first === undefined) throw new Failure('failed', `ostree made no deployment in ${this.path}`);
+    return first.deployment;
+  }
+
+  /** Whether there are directories of deployments other than these, listed by ostree or left by a cut-off deploy. */
+  async hasOthers(stateroot: string, known: ReadonlySet<string>): Promise<boolean> {
+    const names = await readdir(`${this.path}/ostree/deploy/${stateroot}/deploy`).catch(() => []);
+    return names.some((name) => !known.has(name.replace(/\.origin$/, '')));
+  }
+
+  /**
+   * The boot loader entries of this sysroot, first one first. An entry names its deployment by the kernel argument
+   * `ostree=/ostree/boot.N/STATEROOT/BOOTCSUM/I`, a symlink to the deployment's directory (ostree-sysroot-deploy.c,
+   * install_deployment_kernel()); the order is the descending one of `version` (ostree-sysroot.c,
+   * compare_loader_configs_for_sorting()).
+   */
+  async #bootEntries(): Promise<BootEntry[]> {
+    const directory = `${this.path}/boot/loader/entries`;
+    const entries = (await readdir(directory)).map(async (name): Promise<BootEntry> => {
+      const path = `${directory}/${name}`;
+      const text = await readFile(path, 'utf8');
+      const version = Number(/^version ([0-9]+)$/m.exec(text)?.[1]);
+      const link = /^options .*\bostree=(\/ostree\/\S+)/m.exec(text)?.[1];
+      if (Number.isNaN(version) || link === undefined)
+        throw new Failure('failed', `${path} is not a boot loader entry of ostree`);
+      return { path, text, version, deployment: basename(await readlink(`${this.path}${link}`)) };
+    });
+    return (await Promise.all(entries)).sort((a, b) => b.version - a.version);
   }
 
   /**
    * Puts a deployment first in the list, so that the next deploy() merges its /etc: for an OS that is not booted,
    * libostree merges from the first one (ostree_sysroot_get_merge_deployment()). `ostree admin set-default` does not
-   * exist in ostree 2022.7; the list's order is the descending order of the `version` fields of the boot loader
-   * entries (ostree-sysroot.c, compare_loader_configs_for_sorting()), which in this sysroot nothing else reads.
+   * exist in ostree 2022.7; the list's order is the order of the boot loader entries, which in this sysroot nothing
+   * else reads.
    */
-  async makeFirst(index: number): Promise<void> {
-    if (index === 0) return;
-    const directory = `${this.path}/boot/loader/entries`;
-    const entries = await Promise.all(
-      (await readdir(directory)).map(async (name) => {
-        const text = await readFile(`${directory}/${name}`, 'utf8');
-        return { path: `${directory}/${name}`, text, version: Number(/^version ([0-9]+)$/m.exec(text)?.[1]) };
-      }),
-    );
-    const ordered = entries.sort((a, b) => b.version - a.version);
-    const [chosen] = ordered.splice(index, 1);
-    if (chosen === undefined || ordered.some((entry) => Number.isNaN(entry.version))) {
-      throw new Failure('failed', `the boot loader entries below ${directory} do not match the deployments`);
-    }
-    const wanted = [chosen, ...ordered];
+  async makeFirst(id: string): Promise<void> {
+    const entries = await this.#bootEntries();
+    const chosen = entries.find((entry) => entry.deployment === id);
+    if (chosen === undefined)
+      throw new Failure('invalid', `the deployment ${id} is not listed by ostree in ${this.path}`);
+    if (chosen === entries[0]) return;
+    const wanted = [chosen, ...entries.filter((entry) => entry !== chosen)];
     for (const [position, entry] of wanted.entries()) {
       const text = entry.text.replace(/^version [0-9]+$/m, `version ${wanted.length - position}`);
       if (text !== entry.text) await writeFileAtomic(entry.path, text);
     }
-  }
-
-  async pin(index: number): Promise<void> {
-    await this.#admin(['pin', String(index)]);
   }
 
   async unpin(index: number): Promise<void> {

@@ -67,14 +67,13 @@ describe('postfix on a Debian base', () => {
     const sysroot = new Sysroot(runner, `${directory}/sysroot`);
     mkdirSync(sysroot.path);
     await sysroot.init('mail');
-    await sysroot.repo.pullLocal(shop.pool.path, shop.base);
+    await sysroot.shareObjects(shop.pool.path);
     await sysroot.deploy('mail', shop.base);
     const deployed = (commit: string): string => sysroot.directory('mail', `${commit}.0`);
     const guest = deployed(shop.base);
     execFileSync('useradd', ['--root', guest, '--uid', '1234', 'alice']);
     const local = readFileSync(`${guest}/etc/passwd`, 'utf8');
 
-    await sysroot.repo.pullLocal(shop.pool.path, built.commit);
     await sysroot.deploy('mail', built.commit);
     const etc = `${deployed(built.commit)}/etc`;
     // What ostree's merge does, and why it is not enough.

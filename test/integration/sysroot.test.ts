@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deploymentId, Repo, Sysroot } from '../../src/system/ostree.ts';
@@ -18,6 +18,7 @@ beforeAll(async () => {
   sysroot = new Sysroot(runner, join(directory, 'sysroot'));
   await mkdir(sysroot.path);
   await sysroot.init('mail');
+  await sysroot.shareObjects(pool.path);
 });
 
 afterAll(async () => {
@@ -38,13 +39,8 @@ async function commitTree(version: string): Promise<Commit> {
 }
 
 async function deployTree(version: string): Promise<string> {
-  const commit = await commitTree(version);
-  await sysroot.repo.pullLocal(pool.path, `v${version}`);
-  await sysroot.deploy('mail', commit);
-  const [made] = await sysroot.deployments();
-  if (made === undefined) throw new Error('nothing was deployed');
-  await sysroot.pin(made.index);
-  return deploymentId(made);
+  await commitTree(version);
+  return sysroot.deploy('mail', `v${version}`);
 }
 
 const etc = (id: string, name: string): string => join(sysroot.directory('mail', id), 'etc', name);
@@ -58,8 +54,7 @@ test('deployments are listed, pinned and kept, and /etc is merged from the one t
   await writeFile(etc(two, 'motd'), 'changed in two');
 
   // Back on one, as after a rollback: the next deployment must not see what was done on two.
-  const index = (await sysroot.deployments()).find((each) => deploymentId(each) === one)?.index;
-  await sysroot.makeFirst(index ?? -1);
+  await sysroot.makeFirst(one);
   expect((await sysroot.deployments()).map(deploymentId)).toEqual([one, two]);
   const three = await deployTree('3');
   expect(await readFile(etc(three, 'motd'), 'utf8')).toBe('changed in one');
@@ -71,9 +66,23 @@ test('deployments are listed, pinned and kept, and /etc is merged from the one t
 
   const last = all.find((each) => deploymentId(each) === two);
   await sysroot.unpin(last?.index ?? -1);
+  expect(await sysroot.hasOthers('mail', new Set([one, three]))).toBe(true);
   await sysroot.undeploy(last?.index ?? -1);
+  expect(await sysroot.hasOthers('mail', new Set([one, three]))).toBe(false);
   expect((await sysroot.deployments()).map(deploymentId).sort()).toEqual([one, three].sort());
+  await expect(sysroot.makeFirst(two)).rejects.toThrow(/not listed by ostree/);
   await sysroot.repo.fsck();
+});
+
+test('a deployment shares its files with the pool, and takes no objects of its own', async () => {
+  const [first] = await sysroot.deployments();
+  if (first === undefined) throw new Error('nothing is deployed');
+  const release = await stat(join(sysroot.directory('mail', deploymentId(first)), 'usr/lib/os-release'));
+  expect(release.nlink).toBeGreaterThan(1);
+  const objects = await readdir(join(sysroot.path, 'ostree/repo/objects'), { recursive: true });
+  expect(objects.filter((name) => name.endsWith('.file'))).toEqual([]);
+  await pool.prune();
+  await pool.fsck();
 });
 
 test('a sysroot can be removed as a plain directory', async () => {
