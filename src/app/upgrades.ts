@@ -13,6 +13,7 @@ export async function pendingChanges(effects: Effects, state: GuestState): Promi
   try {
     return await effects.layering.pending({
       guest: state.name,
+      engine: state.definition.engine,
       source: state.definition.source,
       base: (state.generations.find((each) => each.number === newest) ?? currentGeneration(state)).base,
       onto: await effects.pool.require(treeRef(state.name, newest)),

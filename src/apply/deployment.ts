@@ -45,7 +45,7 @@ export const render: Executor<StepArguments['render']> = {
       deployment: deploymentId(deployment),
       mergedAt: (await readFile(mergedAtPath(effects, guest), 'utf8')).trim(),
       requested,
-      engine: await effects.layering.engineOf(tree),
+      engine: await effects.layering.engineOf(tree, parseDefinition(guest, definition).engine),
     };
     await writeGeneration(effects, record);
     await rm(mergedAtPath(effects, guest), { force: true });

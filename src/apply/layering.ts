@@ -1,3 +1,4 @@
+import type { EngineChoice } from '../model/engine.ts';
 import type { Commit, GuestName, PackageName } from '../model/names.ts';
 import type { Source } from '../model/source.ts';
 
@@ -18,13 +19,14 @@ export interface Layering {
   /** Packages of a tree with their versions. */
   packages(commit: Commit): Promise<Map<string, string>>;
   /** Name of the engine that layers on this tree. */
-  engineOf(commit: Commit): Promise<string>;
+  engineOf(commit: Commit, choice: EngineChoice): Promise<string>;
   /** Removes what an interrupted build left in a scratch directory, mounts first. */
   clean(scratch: string): Promise<void>;
 }
 
 export interface LayerRequest {
   guest: GuestName;
+  engine: EngineChoice;
   onto: Commit;
   packages: readonly PackageName[];
   upgrade: boolean;

@@ -58,7 +58,7 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
 export const layer: Executor<StepArguments['layer']> = {
   async apply({ guest, generation, onto, packages, upgrade, unlike }, effects) {
     const places = placesOf(effects, guest);
-    const { source } = await readDefinition(effects.paths, guest);
+    const { source, engine } = await readDefinition(effects.paths, guest);
     const ref = treeRef(guest, generation);
     const lower = await effects.pool.require(
       onto === 'base' ? baseRef(guest, generation) : treeRef(guest, onto),
@@ -68,6 +68,7 @@ export const layer: Executor<StepArguments['layer']> = {
     const replaced = unlike === undefined ? undefined : await effects.pool.require(treeRef(guest, unlike));
     await effects.layering.build({
       guest,
+      engine,
       onto: lower,
       packages,
       upgrade,

@@ -1,4 +1,5 @@
 import { validateNetworking, parseNetwork, parsePort } from '../model/network.ts';
+import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGuestName, parsePackageName } from '../model/names.ts';
 import { guestPaths } from '../model/paths.ts';
@@ -23,6 +24,7 @@ export const create: Verb = {
     void command
       .requiredOption('--from <source>', 'debian:SUITE, dir:PATH, tar:PATH or ostree:REF')
       .option('--install <package...>', 'packages to layer on the base')
+      .option('--engine <engine>', `what layers packages: ${ENGINE_CHOICES.join(', ')}`, 'auto')
       .option('--network <network>', 'veth, host, none, bridge:NAME or zone:NAME', 'veth')
       .option('--port <port...>', 'PROTOCOL:HOST:GUEST, for example tcp:25:25')
       .option('--mirror <url>', 'archive for a debian: source')
@@ -37,6 +39,7 @@ export const create: Verb = {
       remote: args.text('remote'),
     });
     const network = parseNetwork(args.text('network') ?? 'veth');
+    const engine = parseEngineChoice(args.text('engine') ?? 'auto');
     const ports = args.list('port').map(parsePort);
     validateNetworking(network, ports);
     const packages = [...new Set(args.list('install').map(parsePackageName))];
@@ -59,7 +62,7 @@ export const create: Verb = {
         );
       }
       const outcome = await app.apply(
-        planCreate({ name, source, network, ports }, packages, args.flag('start')),
+        planCreate({ name, source, engine, network, ports }, packages, args.flag('start')),
       );
       if (outcome === 'dry-run') return;
       app.streams.out(

@@ -28,6 +28,7 @@ const INPUTS = 'guestree.inputs';
 /** Layers Debian packages with the guest's own apt-get. */
 export class AptEngine implements Engine {
   readonly name = 'apt';
+  readonly automatic = true;
   readonly #settings: AptSettings;
 
   constructor(settings: AptSettings) {

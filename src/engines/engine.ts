@@ -1,3 +1,4 @@
+import type { EngineChoice } from '../model/engine.ts';
 import type { Commit, PackageName } from '../model/names.ts';
 import type { Repo } from '../system/ostree.ts';
 import type { IdRegistry } from '../tree/ids.ts';
@@ -59,7 +60,9 @@ export interface PackageChange {
 
 /** Adds packages to trees: the distribution's own package manager behind one small interface. */
 export interface Engine {
-  readonly name: string;
+  readonly name: Exclude<EngineChoice, 'auto'>;
+  /** Whether it is taken for a tree that it detects when the definition names no engine. */
+  readonly automatic: boolean;
   /** Whether this engine can layer on a tree. */
   detect(pool: Repo, tree: Commit): Promise<boolean>;
   build(request: BuildRequest & BuildTarget): Promise<BuildResult>;

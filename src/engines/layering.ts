@@ -1,4 +1,5 @@
 import type { Layering, LayerRequest, PackageChange, PendingRequest } from '../apply/layering.ts';
+import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
 import type { Paths } from '../model/paths.ts';
@@ -70,7 +71,7 @@ export class EngineLayering implements Layering {
       await pool.setRef(ref, onto);
       return;
     }
-    const engine = await this.#engineFor(onto, packages.length > 0);
+    const engine = await this.#engineFor(onto, request.engine, packages.length > 0);
     if (engine === undefined) {
       await pool.setRef(ref, onto);
       return;
@@ -103,7 +104,7 @@ export class EngineLayering implements Layering {
         );
       }
     }
-    const engine = await this.#engineFor(onto, false);
+    const engine = await this.#engineFor(onto, request.engine, false);
     if (engine === undefined) return changes;
     const registry = await readRegistry(request.ids);
     const known = new Set(changes.map((each) => each.package));
@@ -112,12 +113,12 @@ export class EngineLayering implements Layering {
   }
 
   async packages(commit: Commit): Promise<Map<string, string>> {
-    const engine = await this.#engineFor(commit, false);
+    const engine = await this.#engineFor(commit, 'auto', false);
     return engine === undefined ? new Map() : engine.packages(this.#settings.pool, commit);
   }
 
-  async engineOf(commit: Commit): Promise<string> {
-    return (await this.#engineFor(commit, false))?.name ?? 'none';
+  async engineOf(commit: Commit, choice: EngineChoice): Promise<string> {
+    return (await this.#engineFor(commit, choice, false))?.name ?? 'none';
   }
 
   async clean(scratch: string): Promise<void> {
@@ -125,10 +126,10 @@ export class EngineLayering implements Layering {
   }
 
   /** The engine of a tree; without one only packages are impossible, the tree itself is fine. */
-  async #engineFor(tree: Commit, required: boolean): Promise<Engine | undefined> {
+  async #engineFor(tree: Commit, choice: EngineChoice, required: boolean): Promise<Engine | undefined> {
     const { engines } = await this.#open();
     try {
-      return await chooseEngine(engines, this.#settings.pool, tree);
+      return await chooseEngine(engines, choice, this.#settings.pool, tree);
     } catch (error) {
       if (error instanceof Failure && error.reason === 'unsupported' && !required) return undefined;
       throw error;

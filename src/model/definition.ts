@@ -1,4 +1,5 @@
 import { UnitFile } from '../unitfile/unitfile.ts';
+import { parseEngineChoice, type EngineChoice } from './engine.ts';
 import { Failure } from './failure.ts';
 import {
   formatNetwork,
@@ -20,12 +21,13 @@ import { formatSource, parseSource, type Source } from './source.ts';
 export interface Definition {
   name: GuestName;
   source: Source;
+  engine: EngineChoice;
   network: Network;
   ports: PortMapping[];
 }
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  Guest: ['From', 'Mirror', 'Repo', 'Remote'],
+  Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
   Network: ['Mode', 'Port'],
 };
 
@@ -60,7 +62,8 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const network = parseNetwork(file.lookup('Network', 'Mode') ?? 'veth');
   const ports = file.lookupAllWords('Network', 'Port').map(parsePort);
   validateNetworking(network, ports);
-  return { name, source, network, ports };
+  const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
+  return { name, source, engine, network, ports };
 }
 
 export function renderDefinition(definition: Definition): string {
@@ -70,6 +73,7 @@ export function renderDefinition(definition: Definition): string {
   if (source.kind === 'debian' && source.mirror !== undefined) file.add('Guest', 'Mirror', source.mirror);
   if (source.kind === 'ostree' && source.repo !== undefined) file.add('Guest', 'Repo', source.repo);
   if (source.kind === 'ostree' && source.remote !== undefined) file.add('Guest', 'Remote', source.remote);
+  if (definition.engine !== 'auto') file.add('Guest', 'Engine', definition.engine);
   file.add('Network', 'Mode', formatNetwork(definition.network));
   for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
   return file.toString();

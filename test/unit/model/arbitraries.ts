@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ENGINE_CHOICES } from '../../../src/model/engine.ts';
 import type { Definition } from '../../../src/model/definition.ts';
 import {
   parseCleanPath,
@@ -69,6 +70,7 @@ export const definitions: fc.Arbitrary<Definition> = fc
   .record({
     name: guestNames,
     source: sources,
+    engine: fc.constantFrom(...ENGINE_CHOICES),
     network: networks,
     ports: fc.uniqueArray(portMappings, {
       maxLength: 5,

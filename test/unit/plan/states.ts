@@ -12,6 +12,7 @@ export const mail = parseGuestName('mail');
 export const definition: Definition = {
   name: mail,
   source: { kind: 'debian', suite: 'trixie', mirror: undefined },
+  engine: 'auto',
   network: { kind: 'veth' },
   ports: [],
 };
