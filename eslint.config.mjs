@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 /** Folders that only compute: they may not touch files or start programs (docs/architecture.md). */
-const pure = ['src/model/**', 'src/unitfile/**', 'src/units/**', 'src/plan/**'];
+const pure = ['src/model/**', 'src/formats/**', 'src/unitfile/**', 'src/units/**', 'src/plan/**'];
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/'] },

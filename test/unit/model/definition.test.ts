@@ -20,9 +20,19 @@ describe('a definition', () => {
     expect(parseDefinition(mail, '[Guest]\nFrom=debian:trixie\n')).toEqual({
       name: 'mail',
       source: { kind: 'debian', suite: 'trixie', mirror: undefined },
+      engine: 'auto',
       network: { kind: 'veth' },
       ports: [],
     });
+  });
+
+  test('names an engine, or is refused', () => {
+    expect(parseDefinition(mail, '[Guest]\nFrom=debian:trixie\nEngine=rpm-ostree:host\n').engine).toBe(
+      'rpm-ostree:host',
+    );
+    expect(() => parseDefinition(mail, '[Guest]\nFrom=debian:trixie\nEngine=pacman\n')).toThrow(
+      /is not an engine/,
+    );
   });
 
   test('may be written with comments, continuations, several sections and several ports in a line', () => {
