@@ -8,7 +8,7 @@ import type { Lab, Output } from '../lab/lab.ts';
  */
 const REPOSITORY = '/var/tmp/marker';
 const PORT = 8481;
-const mail = (name: string): string => join(import.meta.dirname, '../mail', name);
+const from = (name: string): string => join(import.meta.dirname, '..', name);
 
 export async function guestree(lab: Lab, args: readonly string[], failpoint?: string): Promise<Output> {
   const env: Record<string, string> = failpoint === undefined ? {} : { GUESTREE_FAILPOINT: failpoint };
@@ -53,8 +53,8 @@ export async function killEverywhere(
 
 /** A repository of the package `marker`, served to the lab, and a guest's sources for it. */
 export async function serveMarker(lab: Lab, versions: readonly string[]): Promise<void> {
-  await lab.copyIn(mail('marker.sh'), '/var/tmp/marker.sh');
-  await lab.copyIn(mail('serve.mjs'), '/var/tmp/serve.mjs');
+  await lab.copyIn(from('mail/marker.sh'), '/var/tmp/marker.sh');
+  await lab.copyIn(from('lab/serve.mjs'), '/var/tmp/serve.mjs');
   await lab.run(['sh', '/var/tmp/marker.sh', REPOSITORY, ...versions]);
   const active = await lab.run(['systemctl', 'is-active', 'marker-repository'], { check: false });
   if (active.exitCode === 0) return;

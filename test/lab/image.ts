@@ -15,11 +15,11 @@ export interface HostImage {
 const here = import.meta.dirname;
 const file = (name: string): string => path.join(here, name);
 
-/** What the host itself needs, and what tests run on it (a package repository of their own, nested guests). */
+/** What the host itself needs, and what tests run on it (package repositories of their own, nested guests). */
 const hostPackages = words(
   'systemd systemd-sysv systemd-container udev dbus libpam-systemd libnss-myhostname ostree ostree-boot',
   'mount util-linux e2fsprogs iproute2 procps kmod zstd less nftables netcat-openbsd',
-  'ca-certificates debian-archive-keyring gpgv mmdebstrap apt-utils dpkg-dev',
+  'ca-certificates debian-archive-keyring gpgv mmdebstrap apt-utils dpkg-dev rpm dnf createrepo-c',
 );
 
 /** A small machine that boots, gets an address by DHCP, and can be entered with `machinectl shell`. */
@@ -82,7 +82,8 @@ function words(...lines: string[]): string[] {
   return lines.join(' ').split(' ');
 }
 
-async function compose(mirror: Mirror, suite: string, packages: string[], directory: string): Promise<void> {
+/** A Debian root directory. */
+export async function compose(mirror: Mirror, suite: string, packages: string[], directory: string): Promise<void> {
   const excluded = ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*'];
   const aptOptions = [
     'Acquire::Languages "none"',

@@ -11,6 +11,7 @@ import { startHolder } from './holder.ts';
 import { guestBaseTar, hostImage, hostRef } from './image.ts';
 import { makeInstance, type HostKind } from './instance.ts';
 import { isLoopback, machineMirror } from './mirror.ts';
+import { rpmDistribution } from '../rpm/distribution.ts';
 import { bootEntries, stateroot, type BootEntry } from './sysroot.ts';
 
 export type { Output } from './command.ts';
@@ -27,8 +28,10 @@ export interface LabOptions {
   binds?: readonly Bind[];
   /** Host name; a random suffix makes the lab unique. */
   name?: string;
-  /** Suites whose guest base tar is to be found inside, at `baseTar(suite)`. */
+  /** Debian suites, or `labos`, whose guest base tar is to be found inside, at `baseTar(suite)`. */
   bases?: readonly string[];
+  /** Binds the repositories of the RPM distribution `labos` read-only at /run/lab/rpms (see ../rpm/serve.ts). */
+  rpms?: boolean;
 }
 
 /** A disposable host: real PID 1, real machined, real staged deployments. */
@@ -86,7 +89,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const name = options.name ?? 'lab';
   const id = `${name}-${randomBytes(3).toString('hex')}`;
   const image = await hostImage(suite);
-  const bases = await baseBinds(options.bases ?? []);
+  const bases = await baseBinds(options.bases ?? [], options.rpms ?? false);
   const { proxy } = await machineMirror();
   const directory = path.join(labsDirectory(), id);
   const holder = await beginLab(id, () =>
@@ -211,11 +214,14 @@ function baseTarget(suite: string): string {
   return `/run/lab/base-${suite}.tar`;
 }
 
-async function baseBinds(suites: readonly string[]): Promise<Bind[]> {
+async function baseBinds(suites: readonly string[], rpms: boolean): Promise<Bind[]> {
   const binds: Bind[] = [];
   for (const suite of suites) {
-    binds.push({ source: await guestBaseTar(suite), target: baseTarget(suite), readOnly: true });
+    const source = suite === 'labos' ? (await rpmDistribution()).tar : await guestBaseTar(suite);
+    binds.push({ source, target: baseTarget(suite), readOnly: true });
   }
+  if (rpms)
+    binds.push({ source: (await rpmDistribution()).repository, target: '/run/lab/rpms', readOnly: true });
   return binds;
 }
 

@@ -46,7 +46,7 @@ export async function awaitMail(lab: Lab, guest: string, user: string, text: str
 /** Makes a repository with a newer version of a package and serves it to the lab; gives the version. */
 export async function publishNewer(lab: Lab, name: string, suffix: string): Promise<string> {
   await lab.copyIn(here('newer.sh'), '/var/tmp/newer.sh');
-  await lab.copyIn(here('serve.mjs'), '/var/tmp/serve.mjs');
+  await lab.copyIn(here('../lab/serve.mjs'), '/var/tmp/serve.mjs');
   await lab.run(['sh', '-c', `mkdir -p ${REPOSITORY} && cd /var/tmp && rm -f ${name}_*.deb`]);
   const found = await lab.run(
     ['find', '/sysroot/ostree/guestree/cache', '/var/lib/guestree/cache', '-name', `${name}_*.deb`],
