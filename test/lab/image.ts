@@ -83,7 +83,12 @@ function words(...lines: string[]): string[] {
 }
 
 /** A Debian root directory. */
-export async function compose(mirror: Mirror, suite: string, packages: string[], directory: string): Promise<void> {
+export async function compose(
+  mirror: Mirror,
+  suite: string,
+  packages: string[],
+  directory: string,
+): Promise<void> {
   const excluded = ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*'];
   const aptOptions = [
     'Acquire::Languages "none"',
