@@ -4,16 +4,27 @@ import type { Effects } from '../apply/effects.ts';
 import { interruptedGuests } from '../apply/journal.ts';
 import { listGuests, observeGuest, observeGuests, requireGuest } from '../apply/observe.ts';
 import { EngineLayering } from '../engines/layering.ts';
-import { compareFingerprints, refuseSoftReboot, takeFingerprint } from '../guard/fingerprint.ts';
+import {
+  attribute,
+  compareFingerprints,
+  refuseSoftReboot,
+  takeFingerprint,
+  tellDifference,
+  type Difference,
+  type Fingerprint,
+} from '../guard/fingerprint.ts';
+import { HOST_PLACES, observeHost } from '../guard/host.ts';
+import { GuardWindow } from '../guard/window.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGuestName, type GuestName } from '../model/names.ts';
-import { guestPaths, hostPaths, poolPath, stateDirectory } from '../model/paths.ts';
+import { guardPath, guestPaths, hostPaths, poolPath, stateDirectory } from '../model/paths.ts';
 import type { GuestState } from '../plan/state.ts';
 import { describe, type Plan } from '../plan/step.ts';
 import { acquireLock } from '../system/lock.ts';
 import { Repo } from '../system/ostree.ts';
 import { createRunner } from '../system/run.ts';
 import { Systemd } from '../system/systemd.ts';
+import { repairHost } from './hostguard.ts';
 import { createCommandLog, createProgress, standardStreams, type Streams } from './output.ts';
 
 export interface GlobalOptions {
@@ -37,16 +48,27 @@ export class App {
     const paths = hostPaths(stateDirectory(environment['GUESTREE_STATE'], ostreeBooted));
     const pool = new Repo(runner, poolPath(paths));
     const progress = createProgress(this.streams, false);
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const now = (): Date => new Date();
+    const window = new GuardWindow({
+      runner,
+      bootId,
+      now,
+      places: HOST_PLACES,
+      directory: guardPath(paths),
+      settle: () => Promise.resolve(),
+    });
     this.#failpoint = failpointOf(environment['GUESTREE_FAILPOINT']);
     this.effects = {
       paths,
       runner,
       systemd: new Systemd(runner),
       pool,
+      window,
       layering: new EngineLayering({ runner, pool, paths, environment }),
-      now: () => new Date(),
+      now,
       program: [process.execPath, realpathSync(process.argv[1] ?? '')],
-      bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      bootId,
       ostreeBooted,
       progress,
       interrupted: watchSignals(),
@@ -79,18 +101,35 @@ export class App {
     }
     if (!this.effects.ostreeBooted) return applyPlan(plan, this.effects, this.#failpoint);
     await refuseSoftReboot();
-    const before = await takeFingerprint(this.effects.runner);
+    const before = await takeFingerprint();
     try {
       return await applyPlan(plan, this.effects, this.#failpoint);
     } finally {
-      const changes = compareFingerprints(before, await takeFingerprint(this.effects.runner));
-      if (changes.length > 0) {
-        // eslint-disable-next-line no-unsafe-finally -- a host that changed outweighs whatever else happened
-        throw new Failure('guard', `the host changed during "${plan.operation}": ${changes.join('; ')}`, {
-          hint: 'guestree does not write there. If the host was updated at the same time, this is that update; else see: ostree admin status',
-        });
-      }
+      await this.#requireUntouched(plan, before);
     }
+  }
+
+  /** @throws Failure `guard` if something of guestree's stayed on the host; it was repaired then */
+  async #requireUntouched(plan: Plan, before: Fingerprint): Promise<void> {
+    const differences = compareFingerprints(before, await takeFingerprint());
+    if (differences.length === 0) return;
+    const window = plan.steps.some((step) => step.action === 'open-window');
+    const { ours, foreign } = attribute(differences, await observeHost(), window);
+    const list = (found: readonly Difference[]): string => found.map(tellDifference).join('; ');
+    if (foreign.length > 0)
+      this.effects.progress.warning(`The host was changed by somebody else meanwhile: ${list(foreign)}.`);
+    if (ours.length === 0) return;
+    let repaired = true;
+    try {
+      await repairHost(this.effects, (sentence) => this.effects.progress.detail(sentence));
+    } catch {
+      repaired = false;
+    }
+    throw new Failure('guard', `"${plan.operation}" changed the host: ${list(ours)}`, {
+      hint: repaired
+        ? 'It was put back as it was. This is a bug of guestree; see the host with: guestree guard'
+        : 'It could not be put back; see the host with: guestree guard',
+    });
   }
 
   /** Runs something with the guest's lock held, after what was interrupted before has been finished or undone. */

@@ -1,3 +1,4 @@
+import type { GuardWindow } from '../guard/window.ts';
 import type { GuestName } from '../model/names.ts';
 import { guestPaths, type GuestPaths, type Paths } from '../model/paths.ts';
 import { type Repo, Sysroot } from '../system/ostree.ts';
@@ -12,6 +13,7 @@ export interface Effects {
   systemd: Systemd;
   pool: Repo;
   layering: Layering;
+  window: GuardWindow;
   now: () => Date;
   /** Argv of this program, for units that call it. */
   program: readonly string[];

@@ -1,6 +1,8 @@
 import type { Action, Step, StepArguments } from '../plan/step.ts';
+import { adoptData, adoptTree } from './adoption.ts';
 import { deploy, mergeEtc, prune, render, retire } from './deployment.ts';
 import type { Effects } from './effects.ts';
+import { clearWindow, closeWindow, openWindow, restageHost, seedWindow } from './guard.ts';
 import { define, link, prepareHost, reload } from './host.ts';
 import { halt, settle, start, stop, swap } from './machine.ts';
 import { deleteGuest, keepData, unlink } from './removal.ts';
@@ -11,6 +13,8 @@ export interface Run {
   /** When the guest was told to stop, in milliseconds of a monotonic clock. */
   stoppedAt?: number;
   downtimeMs?: number;
+  /** Lets go of the guard window's locks; set while this process holds them. */
+  window?: () => Promise<void>;
   /** Whether the host was rebooted since the plan began: then systemd decides what runs. */
   rebooted: boolean;
 }
@@ -31,6 +35,13 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   'make-sysroot': makeSysroot,
   'fetch-base': fetchBase,
   layer,
+  'open-window': openWindow,
+  'seed-window': seedWindow,
+  'clear-window': clearWindow,
+  'restage-host': restageHost,
+  'close-window': closeWindow,
+  'adopt-tree': adoptTree,
+  'adopt-data': adoptData,
   deploy,
   render,
   define,

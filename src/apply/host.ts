@@ -5,6 +5,8 @@ import type { StepArguments } from '../plan/step.ts';
 import { exists, readLinkOptional, readOptional, replaceSymlink, writeFileAtomic } from '../system/files.ts';
 import {
   RECOVER_UNIT,
+  GUARD_UNIT,
+  renderGuardUnit,
   renderRecoverUnit,
   renderStateUnit,
   renderStaticDropIn,
@@ -65,6 +67,7 @@ export async function ensureHostUnits(effects: Effects): Promise<void> {
   const units = new Map([
     [STATE_UNIT, renderStateUnit(paths.state, paths.alias)],
     [RECOVER_UNIT, renderRecoverUnit(paths.state, effects.program)],
+    ...(effects.ostreeBooted ? [[GUARD_UNIT, renderGuardUnit(paths.state, effects.program)] as const] : []),
   ]);
   let changed = false;
   for (const [name, text] of units) {

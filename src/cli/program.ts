@@ -3,10 +3,12 @@ import { App, renderFailure } from '../app/app.ts';
 import { enterNamespace, requirePrograms, requireRoot } from '../app/privilege.ts';
 import { EXIT_BUG, exitCodeOf, Failure } from '../model/failure.ts';
 import { storageFailure } from '../system/files.ts';
+import { adopt } from './adopt.ts';
 import { cleanup } from './cleanup.ts';
 import { create } from './create.ts';
 import { diff } from './diff.ts';
 import { exec } from './exec.ts';
+import { guard } from './guard.ts';
 import { history } from './history.ts';
 import { install } from './install.ts';
 import { list } from './list.ts';
@@ -27,6 +29,7 @@ import { Arguments, type Verb } from './verb.ts';
 
 const VERBS: readonly Verb[] = [
   create,
+  adopt,
   install,
   uninstall,
   upgrade,
@@ -36,6 +39,7 @@ const VERBS: readonly Verb[] = [
   history,
   diff,
   cleanup,
+  guard,
   start,
   stop,
   restart,

@@ -1,60 +1,85 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Failure } from '../model/failure.ts';
-import { exists, isErrno, readLinkOptional } from '../system/files.ts';
-import { Repo } from '../system/ostree.ts';
-import type { Runner } from '../system/run.ts';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists, readLinkOptional } from '../system/files.ts';
+import { HOST_PLACES, observeHost, type HostPlaces, type HostState } from './host.ts';
+import { isOurRef, isOurStateroot } from './names.ts';
 
 /**
  * What guestree must leave as it is on an ostree-booted host, each part under a name that a message can show:
- * boot loader entries, kernels below /boot/ostree, the staged deployment with its lock, the deployments and the refs.
+ * boot loader entries, kernels below /boot/ostree, the staged deployment byte for byte and its lock, the deployments of
+ * all stateroots, and all refs.
  */
 export type Fingerprint = ReadonlyMap<string, string>;
 
-/** Places of libostree: ostree-sysroot-private.h (_OSTREE_SYSROOT_RUNSTATE_*) and ostree-sysroot.c. */
-export interface HostPlaces {
-  boot: string;
-  run: string;
-  sysroot: string;
-}
+const STAGED = '/run/ostree/staged-deployment';
 
-const HOST_PLACES: HostPlaces = { boot: '/boot', run: '/run/ostree', sysroot: '/sysroot' };
-
-export async function takeFingerprint(
-  runner: Runner,
-  places: HostPlaces = HOST_PLACES,
-): Promise<Fingerprint> {
+export async function takeFingerprint(places: HostPlaces = HOST_PLACES): Promise<Fingerprint> {
+  const host = await observeHost(places);
   const parts = new Map<string, string>();
-  const loader = join(places.boot, 'loader');
-  parts.set('boot loader directory', (await readLinkOptional(loader)) ?? '');
-  for (const name of await listed(join(loader, 'entries'))) {
-    parts.set(`boot entry ${name}`, await content(join(loader, 'entries', name)));
-  }
-  for (const name of await listed(join(places.boot, 'ostree')))
-    parts.set(`kernel directory ${name}`, 'present');
-  for (const name of ['staged-deployment', 'staged-deployment-locked']) {
-    const path = join(places.run, name);
-    if (await exists(path)) parts.set(`/run/ostree/${name}`, await content(path));
-  }
-  const deploy = join(places.sysroot, 'ostree/deploy');
-  for (const stateroot of await listed(deploy)) {
-    for (const name of await listed(join(deploy, stateroot, 'deploy')))
-      parts.set(`deployment ${stateroot} ${name}`, 'present');
-  }
-  const repo = new Repo(runner, join(places.sysroot, 'ostree/repo'));
-  if (await exists(repo.path)) for (const [ref, commit] of await repo.refs()) parts.set(`ref ${ref}`, commit);
+  parts.set('boot loader directory', (await readLinkOptional(join(places.boot, 'loader'))) ?? '');
+  for (const entry of host.menu)
+    parts.set(`boot entry ${entry.path.slice(entry.path.lastIndexOf('/') + 1)}`, entry.text);
+  for (const name of host.kernels) parts.set(`kernel directory ${name}`, 'present');
+  if (host.staged.kind !== 'none') parts.set(STAGED, Buffer.from(host.staged.bytes).toString('base64'));
+  if (host.lockMarker)
+    parts.set(`${STAGED}-locked`, await readFile(`${places.run}/staged-deployment-locked`, 'base64'));
+  for (const { stateroot, id, origin } of host.deployments)
+    parts.set(`deployment ${stateroot} ${id}`, origin ?? 'without origin');
+  for (const [ref, commit] of host.refs) parts.set(`ref ${ref}`, commit);
   return parts;
 }
 
-/** Names of the parts that differ, in words. */
-export function compareFingerprints(before: Fingerprint, after: Fingerprint): string[] {
-  const changes: string[] = [];
-  for (const [name, value] of before) {
-    if (!after.has(name)) changes.push(`${name} is gone`);
-    else if (after.get(name) !== value) changes.push(`${name} changed`);
+/** One difference between two fingerprints. */
+export interface Difference {
+  part: string;
+  how: 'gone' | 'changed' | 'new';
+}
+
+export function compareFingerprints(before: Fingerprint, after: Fingerprint): Difference[] {
+  const found: Difference[] = [];
+  for (const [part, value] of before) {
+    if (!after.has(part)) found.push({ part, how: 'gone' });
+    else if (after.get(part) !== value) found.push({ part, how: 'changed' });
   }
-  for (const name of after.keys()) if (!before.has(name)) changes.push(`${name} is new`);
-  return changes;
+  for (const part of after.keys()) if (!before.has(part)) found.push({ part, how: 'new' });
+  return found;
+}
+
+export function tellDifference({ part, how }: Difference): string {
+  return `${part} ${how === 'changed' ? how : `is ${how}`}`;
+}
+
+/** What differs, by whom it was made. */
+export interface Attribution {
+  ours: Difference[];
+  foreign: Difference[];
+}
+
+/**
+ * guestree works on the host under names of its own only: stateroots `guestree-…`, refs `guestree/…`, and a staged
+ * deployment of such a stateroot. What is left of these is its own doing, and so is the loss of a staged deployment
+ * while a window was open, if nothing else is staged instead. All the rest was made by somebody else meanwhile: the
+ * host's updater, an administrator. `ostree/N/N/N` refs follow the list of deployments by themselves.
+ */
+export function attribute(
+  differences: readonly Difference[],
+  after: Pick<HostState, 'staged'>,
+  window: boolean,
+): Attribution {
+  const result: Attribution = { ours: [], foreign: [] };
+  const ourStaged =
+    after.staged.kind === 'staged' && isOurStateroot(after.staged.deployment.target.stateroot);
+  for (const difference of differences) {
+    const { part, how } = difference;
+    const [kind = '', name = ''] = part.split(' ');
+    const ours =
+      (kind === 'deployment' && isOurStateroot(name)) ||
+      (kind === 'ref' && isOurRef(name)) ||
+      (part === STAGED && (ourStaged || (window && how === 'gone')));
+    (ours ? result.ours : result.foreign).push(difference);
+  }
+  return result;
 }
 
 /**
@@ -66,17 +91,4 @@ export async function refuseSoftReboot(run = HOST_PLACES.run): Promise<void> {
   throw new Failure('conflict', 'the host has prepared a soft reboot, which this command would cancel', {
     hint: 'Do the soft reboot first (systemctl soft-reboot), then run this command again.',
   });
-}
-
-async function listed(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).filter((name) => !name.startsWith('.')).sort();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
-    throw error;
-  }
-}
-
-async function content(path: string): Promise<string> {
-  return (await readFile(path)).toString('base64');
 }

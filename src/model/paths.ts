@@ -35,6 +35,14 @@ export function stateDirectory(override: string | undefined, ostreeBooted: boole
   return ostreeBooted ? '/sysroot/ostree/guestree' : '/var/lib/guestree';
 }
 
+/** What the guard keeps of the host while a window is open. */
+export function guardPath(paths: Paths): string {
+  return `${paths.state}/guard`;
+}
+
+/** The repository of an ostree-booted host. */
+export const HOST_REPO = '/ostree/repo';
+
 export function poolPath(paths: Paths): string {
   return `${paths.state}/pool`;
 }
@@ -89,6 +97,11 @@ export function treeRef(name: GuestName, generation: number): string {
 /** The ref that keeps the base that a generation was layered on. */
 export function baseRef(name: GuestName, generation: number): string {
   return `guest/${name}/${generation}/base`;
+}
+
+/** The ref that keeps the base of an adopted guest whose own ref does not exist: the source that its definition names. */
+export function adoptedRef(name: GuestName): string {
+  return `guest/${name}/adopted`;
 }
 
 /** The unit that boots a guest: systemd's own template, systemd-nspawn@.service(8). */

@@ -1,4 +1,5 @@
 import { renderDefinition, type Definition } from '../model/definition.ts';
+import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
 import {
@@ -9,7 +10,7 @@ import {
   previousGeneration,
   type GuestState,
 } from './state.ts';
-import type { Plan, Step } from './step.ts';
+import type { Plan, Step, StepArguments } from './step.ts';
 
 /** From what is wanted and what is there to steps. Nothing here touches the machine. */
 
@@ -25,7 +26,14 @@ export function planCreate(definition: Definition, packages: PackageName[], star
       { action: 'make-sysroot', guest },
       { action: 'define', guest, text },
       { action: 'fetch-base', guest, generation, from: 'source' },
-      { action: 'layer', guest, generation, onto: 'base', packages, upgrade: false, unlike: undefined },
+      ...layerSteps(definition.engine, {
+        guest,
+        generation,
+        onto: 'base',
+        packages,
+        upgrade: false,
+        unlike: undefined,
+      }),
       { action: 'deploy', guest, generation, previous: undefined },
       { action: 'render', guest, generation, origin: 'create', requested: packages, definition: text },
       { action: 'swap', guest, generation, previous: undefined },
@@ -49,8 +57,10 @@ export function planInstall(
   const requested = [...base.requested.filter((each) => !names.has(barePackageName(each))), ...missing];
   return planChange(state, 'install', requested, {
     base: base.number,
-    onto: base.number,
-    packages: missing,
+    // rpm-ostree takes a layered tree for its base, and makes the layer anew from the whole list of requests.
+    ...(base.engine.startsWith('rpm-ostree')
+      ? { onto: 'base', packages: requested }
+      : { onto: base.number, packages: missing }),
     upgrade: false,
     doSwitch,
   });
@@ -116,20 +126,34 @@ function planChange(
     steps: [
       { action: 'prepare-host' },
       { action: 'fetch-base', guest, generation, from: change.base },
-      {
-        action: 'layer',
+      ...layerSteps(state.definition.engine, {
         guest,
         generation,
         onto: change.onto,
         packages: change.packages,
         upgrade: change.upgrade,
         unlike: origin === 'upgrade' ? newestNumber : undefined,
-      },
+      }),
       { action: 'deploy', guest, generation, previous: state.current },
       { action: 'render', guest, generation, origin, requested, definition },
       ...(change.doSwitch ? switchSteps(state, generation, origin, true) : []),
     ],
   };
+}
+
+/** The host's daemon layers inside a guard window; the other engines touch nothing of the host. */
+function layerSteps(engine: EngineChoice, args: StepArguments['layer']): Step[] {
+  const { guest, generation, onto, packages } = args;
+  const layer: Step = { action: 'layer', ...args };
+  if (engine !== 'rpm-ostree:host' || packages.length === 0) return [layer];
+  return [
+    { action: 'open-window', guest },
+    { action: 'seed-window', guest, generation, onto },
+    layer,
+    { action: 'clear-window', guest },
+    { action: 'restage-host', guest },
+    { action: 'close-window', guest },
+  ];
 }
 
 /** The switch: everything before `stop` costs no downtime, everything after it until `start` has ended does. */

@@ -1,5 +1,5 @@
 import type { Origin } from '../model/generation.ts';
-import type { GuestName, PackageName } from '../model/names.ts';
+import type { Commit, GuestName, PackageName } from '../model/names.ts';
 
 /**
  * Every action that changes something, with its arguments. The union of steps and the total map of executors
@@ -26,6 +26,23 @@ export interface StepArguments {
     /** The generation that it must differ from; equal content means that nothing changed. */
     unlike: number | undefined;
   };
+  /** What the host has staged is saved, and shutdown held back: the host's rpm-ostree is going to work for a guest. */
+  'open-window': { guest: GuestName };
+  /** The tree to layer on is staged on the host, locked, in a stateroot of guestree's own. */
+  'seed-window': { guest: GuestName; generation: number; onto: 'base' | number };
+  /** Everything of the guest is taken from the host again. */
+  'clear-window': { guest: GuestName };
+  /** The host's own staged deployment is staged again and compared with what was saved. */
+  'restage-host': { guest: GuestName };
+  /** What was saved is forgotten. */
+  'close-window': { guest: GuestName };
+  /**
+   * The tree of a deployment on the host's own sysroot, and the base below its layers, are taken into the pool. With
+   * `kept`, a ref of the pool keeps the base as the source that the definition names.
+   */
+  'adopt-tree': { guest: GuestName; generation: number; commit: Commit; base: Commit; kept: boolean };
+  /** /var of a stateroot on the host's own sysroot, and the changes in /etc of deployments in it, the last one on top. */
+  'adopt-data': { guest: GuestName; stateroot: string; deployments: string[] };
   /** The tree becomes a pinned deployment in the guest's sysroot, with merged /etc. */
   deploy: { guest: GuestName; generation: number; previous: number | undefined };
   /** The generation's record and files. */
@@ -78,6 +95,8 @@ export interface Plan {
 
 const list = (packages: readonly string[]): string => packages.join(', ');
 
+const shortId = (deployment: string): string => deployment.replace(/^([0-9a-f]{12})[0-9a-f]*/, '$1');
+
 const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
   'prepare-host': () => 'Prepare the state directory and the pool repository.',
   'make-sysroot': ({ guest }) => `Make a private sysroot for ${guest}.`,
@@ -92,6 +111,15 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
     const where = onto === 'base' ? 'the base tree' : `the tree of generation ${onto}`;
     return `Build the tree of generation ${generation}: ${what} on ${where}${upgrade ? ', all packages upgraded' : ''}.`;
   },
+  'open-window': () => "Save the host's staged deployment and hold back shutdown.",
+  'seed-window': ({ guest }) => `Stage the tree of ${guest} on the host, locked.`,
+  'clear-window': ({ guest }) => `Take the tree of ${guest} from the host again.`,
+  'restage-host': () => "Stage the host's own deployment again and compare it.",
+  'close-window': () => 'Forget what was saved of the host and let shutdowns pass.',
+  'adopt-tree': ({ generation, commit, base }) =>
+    `Take the tree ${commit.slice(0, 12)}${base === commit ? '' : `, layered on ${base.slice(0, 12)},`} of the host for generation ${generation}.`,
+  'adopt-data': ({ stateroot, deployments }) =>
+    `Copy /var of the stateroot ${stateroot} and the changes in /etc of its deployment ${deployments.map(shortId).join(', then of ')}.`,
   deploy: ({ generation, previous }) =>
     previous === undefined
       ? `Deploy the tree of generation ${generation} and pin it.`

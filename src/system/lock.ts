@@ -4,6 +4,19 @@ import { dirname } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import { cleanEnvironment } from './run.ts';
 
+/** Whether somebody holds a lock now. */
+export async function isLocked(path: string): Promise<boolean> {
+  try {
+    await (
+      await acquireLock(path, 'it')
+    )();
+    return false;
+  } catch (error) {
+    if (error instanceof Failure && error.reason === 'locked') return true;
+    throw error;
+  }
+}
+
 /**
  * A lock that dies with us, however we die: a child holds it with flock(1) and ends when its standard input, a pipe
  * from us, is closed. Node has no flock(2) of its own. `wait` waits for the other instead of failing.

@@ -1,7 +1,7 @@
-import { readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
 import { parseCommit, type Commit } from '../model/names.ts';
+import { readBootEntries, type BootEntry } from './bootentries.ts';
 import { writeFileAtomic } from './files.ts';
 import { CommandFailure, type Runner, type RunResult } from './run.ts';
 import { parseVariantString } from './varianttext.ts';
@@ -14,13 +14,6 @@ export interface Deployment {
   commit: Commit;
   serial: number;
   pinned: boolean;
-}
-
-interface BootEntry {
-  path: string;
-  text: string;
-  version: number;
-  deployment: string;
 }
 
 /** The directory name of a deployment: `CSUM.SERIAL`. */
@@ -290,8 +283,8 @@ export class Sysroot {
       await rm(origin, { force: true });
     }
     const [first] = await this.#bootEntries();
-    if (first === undefined) throw new Failure('failed', `ostree made no deployment in ${this.path}`);
-    return first.deployment;
+    if (first?.target === undefined) throw new Failure('failed', `ostree made no deployment in ${this.path}`);
+    return first.target.id;
   }
 
   /** Whether there are directories of deployments other than these, listed by ostree or left by a cut-off deploy. */
@@ -300,24 +293,8 @@ export class Sysroot {
     return names.some((name) => !known.has(name.replace(/\.origin$/, '')));
   }
 
-  /**
-   * The boot loader entries of this sysroot, first one first. An entry names its deployment by the kernel argument
-   * `ostree=/ostree/boot.N/STATEROOT/BOOTCSUM/I`, a symlink to the deployment's directory (ostree-sysroot-deploy.c,
-   * install_deployment_kernel()); the order is the descending one of `version` (ostree-sysroot.c,
-   * compare_loader_configs_for_sorting()).
-   */
   async #bootEntries(): Promise<BootEntry[]> {
-    const directory = `${this.path}/boot/loader/entries`;
-    const entries = (await readdir(directory)).map(async (name): Promise<BootEntry> => {
-      const path = `${directory}/${name}`;
-      const text = await readFile(path, 'utf8');
-      const version = Number(/^version ([0-9]+)$/m.exec(text)?.[1]);
-      const link = /^options .*\bostree=(\/ostree\/\S+)/m.exec(text)?.[1];
-      if (Number.isNaN(version) || link === undefined)
-        throw new Failure('failed', `${path} is not a boot loader entry of ostree`);
-      return { path, text, version, deployment: basename(await readlink(`${this.path}${link}`)) };
-    });
-    return (await Promise.all(entries)).sort((a, b) => b.version - a.version);
+    return readBootEntries(`${this.path}/boot`, this.path);
   }
 
   /**
@@ -328,7 +305,7 @@ export class Sysroot {
    */
   async makeFirst(id: string): Promise<void> {
     const entries = await this.#bootEntries();
-    const chosen = entries.find((entry) => entry.deployment === id);
+    const chosen = entries.find((entry) => entry.target?.id === id);
     if (chosen === undefined)
       throw new Failure('invalid', `the deployment ${id} is not listed by ostree in ${this.path}`);
     if (chosen === entries[0]) return;

@@ -114,6 +114,10 @@ export class Systemd {
     await this.#runner.run('systemctl', ['start', unit]);
   }
 
+  async stopUnit(unit: string): Promise<void> {
+    await this.#runner.run('systemctl', ['stop', unit]);
+  }
+
   async reload(): Promise<void> {
     await this.#runner.run('systemctl', ['daemon-reload']);
   }

@@ -4,6 +4,7 @@ import { UnitFile } from '../unitfile/unitfile.ts';
 /** Units of the host that do not depend on a guest's generation. They are written when the first guest is made. */
 export const STATE_UNIT = 'guestree-state.service';
 export const RECOVER_UNIT = 'guestree-recover.service';
+export const GUARD_UNIT = 'guestree-guard.service';
 
 /**
  * The static drop-in of a guest. Nothing in it changes at a switch, because /etc of an ostree host goes back in time
@@ -59,6 +60,29 @@ export function renderRecoverUnit(state: string, program: readonly string[]): st
     .add('Service', 'Environment', word(`GUESTREE_STATE=${parseCleanPath(state)}`))
     .add('Service', 'ExecStart', `${argv} recover --boot`)
     .add('Install', 'WantedBy', 'multi-user.target')
+    .toString();
+}
+
+/**
+ * Runs while a guard window is open. If guestree was killed in it, this gives the host back what it had staged *before*
+ * ostree-finalize-staged.service finishes whatever is staged then: units stop in the reverse of the order in which they
+ * start (systemd.unit(5), After=), and both stop as late as ostree's own unit wants.
+ */
+export function renderGuardUnit(state: string, program: readonly string[]): string {
+  const argv = [...program.map(argument), 'guard', '--at-shutdown'].join(' ');
+  return UnitFile.parse('# Made by guestree.\n')
+    .add('Unit', 'Description', 'Give the host back its staged deployment if guestree was cut off')
+    .add('Unit', 'DefaultDependencies', 'no')
+    .add('Unit', 'RequiresMountsFor', `/sysroot /boot ${word(parseCleanPath(state))}`)
+    .add('Unit', 'After', 'local-fs.target ostree-finalize-staged.service')
+    .add('Unit', 'Before', 'basic.target final.target')
+    .add('Unit', 'Conflicts', 'final.target')
+    .add('Service', 'Type', 'oneshot')
+    .add('Service', 'RemainAfterExit', 'yes')
+    .add('Service', 'Environment', word(`GUESTREE_STATE=${parseCleanPath(state)}`))
+    .add('Service', 'ExecStart', '/bin/true')
+    .add('Service', 'ExecStop', argv)
+    .add('Service', 'TimeoutStopSec', '5min')
     .toString();
 }
 

@@ -1,4 +1,5 @@
 import type { Effects } from '../../../src/apply/effects.ts';
+import type { GuardWindow } from '../../../src/guard/window.ts';
 import type { Layering } from '../../../src/apply/layering.ts';
 import { hostPaths } from '../../../src/model/paths.ts';
 import { Repo } from '../../../src/system/ostree.ts';
@@ -18,6 +19,7 @@ export function effectsIn(directory: string, changes: Partial<Effects> = {}): Ef
     systemd: new Systemd(runner),
     pool: new Repo(runner, `${paths.state}/pool`),
     layering: {} as Layering,
+    window: {} as GuardWindow,
     now: () => new Date('2025-01-02T03:04:05.000Z'),
     program: ['/usr/bin/guestree'],
     bootId: 'this boot',

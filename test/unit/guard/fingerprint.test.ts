@@ -1,120 +1,101 @@
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  attribute,
   compareFingerprints,
   refuseSoftReboot,
   takeFingerprint,
+  tellDifference,
   type Fingerprint,
-  type HostPlaces,
 } from '../../../src/guard/fingerprint.ts';
-import type { Runner } from '../../../src/system/run.ts';
+import { observeHost } from '../../../src/guard/host.ts';
 import { temporaryDirectory } from '../directory.ts';
 import { failureOfLater } from '../failures.ts';
+import { commit, fakeHost, id, type FakeHost } from './hosts.ts';
 
-/** A host without a repository is looked at without calling a program. */
-const runner: Runner = { run: (program) => Promise.reject(new Error(`${program} was called`)) };
-
-async function host(): Promise<HostPlaces & { put: (path: string, text: string) => Promise<void> }> {
-  const root = await temporaryDirectory();
-  const put = async (path: string, text: string): Promise<void> => {
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), text);
-  };
-  await put('boot/loader.1/entries/ostree-1-fedora.conf', 'title Fedora\n');
-  await put('boot/loader.1/entries/ostree-2-fedora.conf', 'title Fedora old\n');
-  await symlink('loader.1', join(root, 'boot/loader'));
-  await put('boot/ostree/fedora-0f/vmlinuz', 'kernel');
-  await put('run/ostree/staged-deployment', 'staged \0 binary');
-  await put('sysroot/ostree/deploy/fedora/deploy/0f.0/usr/x', '');
-  await put('sysroot/ostree/deploy/fedora/deploy/0f.0.origin', '[origin]\n');
-  return {
-    boot: join(root, 'boot'),
-    run: join(root, 'run/ostree'),
-    sysroot: join(root, 'sysroot'),
-    put,
-  };
-}
+const words = (before: Fingerprint, after: Fingerprint): string[] =>
+  compareFingerprints(before, after).map(tellDifference);
 
 describe('the fingerprint of a host', () => {
   test('has every part that guestree must leave alone', async () => {
-    expect([...(await takeFingerprint(runner, await host())).keys()]).toEqual([
+    const host = await fakeHost();
+    await host.deployment('fedora', '2');
+    await host.stage('fedora', '2');
+    expect([...(await takeFingerprint(host)).keys()]).toEqual([
       'boot loader directory',
-      'boot entry ostree-1-fedora.conf',
       'boot entry ostree-2-fedora.conf',
-      'kernel directory fedora-0f',
+      'boot entry ostree-1-fedora.conf',
+      'kernel directory fedora-f',
       '/run/ostree/staged-deployment',
-      'deployment fedora 0f.0',
-      'deployment fedora 0f.0.origin',
+      `deployment fedora ${id('0')}`,
+      `deployment fedora ${id('1')}`,
+      `deployment fedora ${id('2')}`,
+      'ref ostree/1/1/0',
+      'ref fedora:stable',
     ]);
   });
 
   test('is equal when nothing changed', async () => {
-    const places = await host();
-    const before = await takeFingerprint(runner, places);
-    expect(compareFingerprints(before, await takeFingerprint(runner, places))).toEqual([]);
+    const host = await fakeHost();
+    expect(words(await takeFingerprint(host), await takeFingerprint(host))).toEqual([]);
   });
 
   test('of a host without ostree is nearly empty', async () => {
     const root = await temporaryDirectory();
-    const places = { boot: join(root, 'a'), run: join(root, 'b'), sysroot: join(root, 'c') };
-    expect([...(await takeFingerprint(runner, places))]).toEqual([['boot loader directory', '']]);
+    const at = (name: string): string => join(root, name);
+    const places = { boot: at('a'), run: at('b'), sysroot: at('c'), root, booted: at('d') };
+    expect([...(await takeFingerprint(places))]).toEqual([['boot loader directory', '']]);
   });
 
-  test.each<[string, (places: Awaited<ReturnType<typeof host>>) => Promise<void>, string]>([
+  test.each<[string, (host: FakeHost) => Promise<void>, string]>([
     [
       'a boot entry is edited',
-      (places) => places.put('boot/loader.1/entries/ostree-1-fedora.conf', 'title Guest\n'),
+      (host) => host.put('boot/loader.1/entries/ostree-1-fedora.conf', 'title Guest\n'),
       'boot entry ostree-1-fedora.conf changed',
     ],
-    [
-      'a boot entry is added',
-      (places) => places.put('boot/loader.1/entries/ostree-3-mail.conf', ''),
-      'boot entry ostree-3-mail.conf is new',
-    ],
-    [
-      'the staged deployment is dropped',
-      (places) => rm(join(places.run, 'staged-deployment')),
-      '/run/ostree/staged-deployment is gone',
-    ],
-    [
-      'the staged deployment is another one',
-      (places) => places.put('run/ostree/staged-deployment', 'staged \0 binarz'),
-      '/run/ostree/staged-deployment changed',
-    ],
+    ['a boot entry is added', (host) => host.entry(3, 'mail', '7'), 'boot entry ostree-3-mail.conf is new'],
+    ['a deployment is staged', (host) => host.stage('fedora', '2'), '/run/ostree/staged-deployment is new'],
     [
       'finalisation is locked',
-      (places) => places.put('run/ostree/staged-deployment-locked', ''),
+      (host) => host.put('run/ostree/staged-deployment-locked', ''),
       '/run/ostree/staged-deployment-locked is new',
     ],
+    ['a deployment is made', (host) => host.deployment('mail', 'e'), `deployment mail ${id('e')} is new`],
     [
-      'a deployment is made',
-      (places) => places.put('sysroot/ostree/deploy/mail/deploy/0e.0/x', ''),
-      'deployment mail 0e.0 is new',
+      'an origin is edited',
+      (host) => host.deployment('fedora', '0', '[origin]\nrefspec=evil\n'),
+      `deployment fedora ${id('0')} changed`,
     ],
     [
       'a kernel is removed',
-      (places) => rm(join(places.boot, 'ostree/fedora-0f'), { recursive: true }),
-      'kernel directory fedora-0f is gone',
+      (host) => host.remove('boot/ostree/fedora-f'),
+      'kernel directory fedora-f is gone',
     ],
-  ])('differs when %s', async (_, change, words) => {
-    const places = await host();
-    const before = await takeFingerprint(runner, places);
-    await change(places);
-    expect(compareFingerprints(before, await takeFingerprint(runner, places))).toEqual([words]);
+    ['a ref moves', (host) => host.ref('remotes/fedora/stable', '2'), 'ref fedora:stable changed'],
+    ['a ref is made', (host) => host.ref('heads/guest/mail', '2'), 'ref guest/mail is new'],
+  ])('differs when %s', async (_, change, expected) => {
+    const host = await fakeHost();
+    const before = await takeFingerprint(host);
+    await change(host);
+    expect(words(before, await takeFingerprint(host))).toEqual([expected]);
+  });
+
+  test('differs when one bit of the staged deployment does', async () => {
+    const host = await fakeHost();
+    await host.stage('fedora', '2');
+    const before = await takeFingerprint(host);
+    await host.stage('fedora', '2', { locked: true });
+    expect(words(before, await takeFingerprint(host))).toEqual(['/run/ostree/staged-deployment changed']);
   });
 
   test('differs when the boot loader directory is swapped', async () => {
-    const places = await host();
-    const before = await takeFingerprint(runner, places);
-    await places.put('boot/loader.0/entries/ostree-1-fedora.conf', 'title Fedora\n');
-    await places.put('boot/loader.0/entries/ostree-2-fedora.conf', 'title Fedora old\n');
-    await rm(join(places.boot, 'loader'));
-    await symlink('loader.0', join(places.boot, 'loader'));
-    expect(compareFingerprints(before, await takeFingerprint(runner, places))).toEqual([
-      'boot loader directory changed',
-    ]);
+    const host = await fakeHost();
+    const before = await takeFingerprint(host);
+    await rm(join(host.boot, 'loader'));
+    await symlink('loader.0', join(host.boot, 'loader'));
+    expect(words(before, await takeFingerprint(host))).toContain('boot loader directory changed');
   });
 });
 
@@ -135,13 +116,65 @@ describe('comparing', () => {
   });
 });
 
+describe('a difference', () => {
+  const attributed = async (
+    change: (host: FakeHost) => Promise<void>,
+    window: boolean,
+  ): Promise<{ ours: string[]; foreign: string[] }> => {
+    const host = await fakeHost();
+    await host.deployment('fedora', '2');
+    await host.stage('fedora', '2');
+    const before = await takeFingerprint(host);
+    await change(host);
+    const differences = compareFingerprints(before, await takeFingerprint(host));
+    const { ours, foreign } = attribute(differences, await observeHost(host), window);
+    return { ours: ours.map((each) => each.part), foreign: foreign.map((each) => each.part) };
+  };
+  const staged = '/run/ostree/staged-deployment';
+
+  test('that the host’s updater made is told apart', async () => {
+    const update = async (host: FakeHost): Promise<void> => {
+      await host.deployment('fedora', '3');
+      await host.stage('fedora', '3');
+      await host.ref('remotes/fedora/stable', '3');
+    };
+    for (const window of [true, false]) {
+      const { ours, foreign } = await attributed(update, window);
+      expect(ours).toEqual([]);
+      expect(foreign).toEqual([staged, 'ref fedora:stable', `deployment fedora ${id('3')}`]);
+    }
+  });
+
+  test('that bears guestree’s names is its own', async () => {
+    const { ours, foreign } = await attributed(async (host) => {
+      await host.deployment('guestree-mail', '4');
+      await host.stage('guestree-mail', '4');
+      await host.ref('heads/guestree/window/base', '4');
+    }, false);
+    expect(ours.sort()).toEqual(
+      [staged, `deployment guestree-mail ${id('4')}`, 'ref guestree/window/base'].sort(),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  test('of a staged deployment that is gone is guestree’s after a window, somebody else’s without one', async () => {
+    const drop = (host: FakeHost): Promise<void> => host.remove('run/ostree/staged-deployment');
+    expect(await attributed(drop, true)).toEqual({ ours: [staged], foreign: [] });
+    expect(await attributed(drop, false)).toEqual({ ours: [], foreign: [staged] });
+  });
+});
+
 describe('a prepared soft reboot', () => {
   test('is not cancelled: the command is refused', async () => {
-    const places = await host();
-    await expect(refuseSoftReboot(places.run)).resolves.toBeUndefined();
-    await places.put('run/ostree/nextroot-booted', '');
-    const failure = await failureOfLater(refuseSoftReboot(places.run));
+    const host = await fakeHost();
+    await refuseSoftReboot(host.run);
+    await host.put('run/ostree/nextroot-booted', '');
+    const failure = await failureOfLater(refuseSoftReboot(host.run));
     expect(failure.reason).toBe('conflict');
     expect(failure.hint).toContain('systemctl soft-reboot');
   });
+});
+
+test('commits of tests are commits', () => {
+  expect(commit('a')).toHaveLength(64);
 });

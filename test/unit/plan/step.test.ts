@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { describe as sentence, type Action, type Step, type StepArguments } from '../../../src/plan/step.ts';
+import { parseCommit } from '../../../src/model/names.ts';
 import { mail, packages } from './states.ts';
+
+const COMMIT = parseCommit('a'.repeat(64));
 
 /** Total: a new action does not compile without samples here. */
 const SAMPLES: { [A in Action]: StepArguments[A][] } = {
@@ -21,6 +24,22 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
       upgrade: false,
       unlike: undefined,
     },
+  ],
+  'open-window': [{ guest: mail }],
+  'seed-window': [
+    { guest: mail, generation: 2, onto: 'base' },
+    { guest: mail, generation: 2, onto: 1 },
+  ],
+  'clear-window': [{ guest: mail }],
+  'restage-host': [{ guest: mail }],
+  'close-window': [{ guest: mail }],
+  'adopt-tree': [
+    { guest: mail, generation: 1, commit: COMMIT, base: COMMIT, kept: true },
+    { guest: mail, generation: 1, commit: COMMIT, base: parseCommit('b'.repeat(64)), kept: false },
+  ],
+  'adopt-data': [
+    { guest: mail, stateroot: 'guest', deployments: [`${COMMIT}.0`] },
+    { guest: mail, stateroot: 'guest', deployments: [`${COMMIT}.0`, `${COMMIT}.1`] },
   ],
   deploy: [
     { guest: mail, generation: 1, previous: undefined },
