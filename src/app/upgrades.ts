@@ -5,7 +5,10 @@ import { currentGeneration, pendingGeneration, type GuestState } from '../plan/s
 import { treeRef } from '../model/paths.ts';
 
 /** What an upgrade of this guest would change. Looks only: nothing is built or kept. */
-export async function pendingChanges(effects: Effects, state: GuestState): Promise<PackageChange[]> {
+export async function pendingChanges(
+  effects: Effects,
+  state: GuestState,
+): Promise<PackageChange[] | 'unknown'> {
   const places = placesOf(effects, state.name);
   // Not the scratch directory of builds: looking takes no lock with --dry-run.
   const scratch = `${places.scratch}-look-${process.pid}`;

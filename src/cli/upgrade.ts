@@ -1,6 +1,8 @@
 import { pendingChanges } from '../app/upgrades.ts';
 import { EXIT_UNCHANGED, Failure } from '../model/failure.ts';
 import { planUpgrade } from '../plan/operations.ts';
+import type { PackageChange } from '../apply/layering.ts';
+import type { GuestName } from '../model/names.ts';
 import { applyAndTell } from './change.ts';
 import { renderChanges } from './diff.ts';
 import type { Verb } from './verb.ts';
@@ -33,11 +35,8 @@ export const upgrade: Verb = {
         const state = await app.observe(name);
         const changes = await pendingChanges(app.effects, state);
         if (args.flag('check')) {
-          found.push({ name, changes });
-          if (!app.options.json)
-            app.streams.out(
-              changes.length === 0 ? `${name}: nothing to upgrade\n` : `${name}:\n${renderChanges(changes)}`,
-            );
+          found.push({ name, changes: changes === 'unknown' ? null : changes });
+          if (!app.options.json) app.streams.out(tellChanges(name, changes));
           return changes.length === 0 ? EXIT_UNCHANGED : 0;
         }
         return applyAndTell(
@@ -52,3 +51,9 @@ export const upgrade: Verb = {
     return changed.size > 0 ? 0 : EXIT_UNCHANGED;
   },
 };
+
+function tellChanges(name: GuestName, changes: readonly PackageChange[] | 'unknown'): string {
+  if (changes === 'unknown')
+    return `${name}: its engine tells only by building; run: guestree upgrade ${name} --no-switch\n`;
+  return changes.length === 0 ? `${name}: nothing to upgrade\n` : `${name}:\n${renderChanges(changes)}`;
+}

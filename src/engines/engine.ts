@@ -70,6 +70,9 @@ export interface Engine {
   packages(pool: Repo, tree: Commit): Promise<Map<string, string>>;
   /** Negative: `a` is older than `b`; zero: equal. */
   compareVersions(a: string, b: string): number;
-  /** What an upgrade of the tree would change, from fresh package lists. Builds and commits nothing. */
-  checkUpgrades(request: Omit<BuildRequest, 'packages' | 'upgrade'>): Promise<PackageChange[]>;
+  /**
+   * What an upgrade of the tree would change, from fresh package lists. Builds and commits nothing. `unknown` where only
+   * building tells.
+   */
+  checkUpgrades(request: Omit<BuildRequest, 'packages' | 'upgrade'>): Promise<PackageChange[] | 'unknown'>;
 }

@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../model/failure.ts';
+import { RpmOstree } from '../system/rpmostree.ts';
+import type { Runner } from '../system/run.ts';
+
+const TRIES = 240;
+const INTERVAL_MS = 500;
+
+/**
+ * Waits until no transaction of the host's rpm-ostree is under way. Its daemon goes on with one when the client that
+ * asked for it was killed, and would stage its result after the window was closed; so it is cancelled first.
+ */
+export async function settleRpmOstree(runner: Runner): Promise<void> {
+  const client = new RpmOstree(runner);
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    if (!(await isBusy(client))) return;
+    if (attempt === 0) await runner.run('rpm-ostree', ['cancel'], { allow: 'any' });
+    await sleep(INTERVAL_MS);
+  }
+  throw new Failure('locked', 'a transaction of the host’s rpm-ostree does not end', {
+    hint: 'See it with: rpm-ostree status. Then run: guestree recover',
+  });
+}
+
+async function isBusy(client: RpmOstree): Promise<boolean> {
+  try {
+    return (await client.status()).transaction !== undefined;
+  } catch (error) {
+    // Without the program, or with a daemon that does not answer, nothing is under way.
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
