@@ -15,6 +15,8 @@ const schema = z.object({
   stateroot: z.string().regex(/^guestree-[A-Za-z0-9._-]+$/),
   bootId: z.string(),
   openedAt: z.string(),
+  /** The refs of the host's rpm-ostree, `rpmostree/…`: it adds some for what it layers. */
+  refs: z.record(z.string(), z.string()),
   /** The host's own staged deployment. */
   host: z
     .object({

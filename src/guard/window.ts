@@ -6,6 +6,7 @@ import { parseCommit, type Commit, type GuestName } from '../model/names.ts';
 import { exists, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
 import { HostOstree } from '../system/hostostree.ts';
 import { Repo } from '../system/ostree.ts';
+import { readRefs } from '../system/refs.ts';
 import type { Runner } from '../system/run.ts';
 import { bootedDeployment, observeHost, readStaged, type HostPlaces, type HostState } from './host.ts';
 import { BASE_REF, HOST_REF, windowStateroot } from './names.ts';
@@ -65,6 +66,7 @@ export class GuardWindow {
       stateroot: windowStateroot(guest),
       bootId,
       openedAt: now().toISOString(),
+      refs: Object.fromEntries(await this.#rpmOstreeRefs()),
       host: staged.kind === 'staged' ? await this.#hostPart(host, staged) : null,
     });
   }
@@ -90,11 +92,10 @@ export class GuardWindow {
     await this.#repo.pullLocal(pool, tree);
     await this.#repo.setRef(BASE_REF, tree);
     await this.#ostree.initStateroot(saved.stateroot);
+    const marker = `${this.#settings.places.run}/staged-deployment-locked`;
     await this.#withOrigin(`[origin]\nrefspec=${BASE_REF}\n`, (origin) =>
-      this.#ostree.stage({ stateroot: saved.stateroot, commit: tree, origin }),
+      this.#ostree.stageLocked({ stateroot: saved.stateroot, commit: tree, origin }, marker),
     );
-    // Read by ostree of every version; newer ones write a key into the staged file instead.
-    await writeFile(`${this.#settings.places.run}/staged-deployment-locked`, '');
   }
 
   /** The commit that is staged in the window's stateroot. @throws Failure `conflict` if somebody staged something else */
@@ -126,6 +127,33 @@ export class GuardWindow {
       else await rm(`${places.run}/staged-deployment`, { force: true });
       await rm(`${places.run}/staged-deployment-locked`, { force: true });
     }
+    const left = await readStaged(places);
+    if (left.kind === 'staged') {
+      if (left.deployment.target.stateroot !== saved.stateroot) return this.#clearFiles(saved);
+      throw new Failure('guard', `the stateroot ${saved.stateroot} is still staged on the host`, {
+        hint: 'See: ostree admin status. Try: guestree guard --repair',
+      });
+    }
+    await this.#resetRefs(saved);
+    await this.#clearFiles(saved);
+  }
+
+  /** rpm-ostree keeps refs for what it layered until its own next cleanup. */
+  async #resetRefs(saved: SavedWindow): Promise<void> {
+    for (const [ref, commit] of await this.#rpmOstreeRefs()) {
+      const before = saved.refs[ref];
+      if (before === undefined) await this.#repo.deleteRef(ref);
+      else if (before !== commit) await this.#repo.setRef(ref, parseCommit(before));
+    }
+  }
+
+  async #rpmOstreeRefs(): Promise<[ref: string, commit: string][]> {
+    const refs = await readRefs(this.#repo.path);
+    return [...refs].filter(([ref]) => ref.startsWith('rpmostree/'));
+  }
+
+  async #clearFiles(saved: SavedWindow): Promise<void> {
+    const { places } = this.#settings;
     await rm(`${places.sysroot}/ostree/deploy/${saved.stateroot}`, { recursive: true, force: true });
     await this.#repo.deleteRef(BASE_REF);
   }

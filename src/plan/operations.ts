@@ -58,7 +58,7 @@ export function planInstall(
   return planChange(state, 'install', requested, {
     base: base.number,
     // rpm-ostree takes a layered tree for its base, and makes the layer anew from the whole list of requests.
-    ...(base.engine.startsWith('rpm-ostree')
+    ...(base.engine.startsWith('rpm-ostree') || state.definition.engine.startsWith('rpm-ostree')
       ? { onto: 'base', packages: requested }
       : { onto: base.number, packages: missing }),
     upgrade: false,

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { CommandFailure, type Runner } from './run.ts';
 import { parseAdminStatus } from './ostree.ts';
 
@@ -30,11 +31,20 @@ export class HostOstree {
   }
 
   /** Stages a deployment, in the place of whatever is staged. Starts ostree-finalize-staged.service. */
-  async stage({ stateroot, commit, origin }: HostDeploy): Promise<void> {
-    await this.#runner.run('ostree', [
-      ...['admin', 'deploy', '--stage', `--os=${stateroot}`, `--origin-file=${origin}`],
-      commit,
-    ]);
+  async stage({ stateroot, commit, origin }: HostDeploy, options: readonly string[] = []): Promise<void> {
+    const words = ['deploy', '--stage', ...options, `--os=${stateroot}`, `--origin-file=${origin}`, commit];
+    await this.#runner.run('ostree', ['admin', ...words]);
+  }
+
+  /** Stages a deployment that no shutdown finishes. Before ostree 2023.8 a file said so, and there was no option. */
+  async stageLocked(deploy: HostDeploy, marker: string): Promise<void> {
+    try {
+      await this.stage(deploy, ['--lock-finalization']);
+    } catch (error) {
+      if (!(error instanceof CommandFailure) || !/Unknown option/.test(error.result.stderr)) throw error;
+      await this.stage(deploy);
+      await writeFile(marker, '');
+    }
   }
 
   /**
@@ -52,11 +62,15 @@ export class HostOstree {
     ]);
   }
 
-  /** Undeploys the staged deployment of a stateroot, if it is the one that is staged. */
+  /**
+   * Undeploys the staged deployment of a stateroot. It is always the first of the list, marked as `(staged)` or as
+   * `(finalization locked)` (ot-admin-builtin-status.c).
+   */
   async unstage(stateroot: string): Promise<void> {
     const { stdout } = await this.#runner.run('ostree', ['admin', 'status']);
     const first = parseAdminStatus(stdout)[0];
-    if (first?.stateroot === stateroot && /\(staged\)/.test(stdout.split('\n', 1)[0] ?? ''))
+    const marked = /^. \S+ \S+ \((?:staged|finalization locked)/.test(stdout);
+    if (first?.stateroot === stateroot && marked)
       await this.#runner.run('ostree', ['admin', 'undeploy', '0']);
   }
 }
