@@ -143,8 +143,8 @@ async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<voi
   }
 }
 
-/** The deployment that the step before made. */
-async function unrecorded(effects: Effects, guest: GuestName): Promise<Deployment> {
+/** The deployment that the deploy step made. */
+export async function unrecorded(effects: Effects, guest: GuestName): Promise<Deployment> {
   const records = await readGenerations(placesOf(effects, guest).generations);
   const recorded = new Set(records.map((each) => each.deployment));
   const all = await sysrootOf(effects, guest).deployments();

@@ -12,6 +12,10 @@ export interface Layering {
     detail: (line: string) => void,
     warning: (text: string) => void,
   ): Promise<Commit>;
+  /** A commit of the pool as a tree that guests are deployed from: itself if its layout is right, else a new commit. */
+  adopt(request: AdoptRequest): Promise<Commit>;
+  /** Remembers the user and group ids of a guest's first tree in a file. */
+  registerIds(ids: string, tree: Commit): Promise<void>;
   /** Layers packages on a tree; the ref points at the result. */
   build(request: LayerRequest): Promise<void>;
   /** What `upgrade` would change, without building. */
@@ -22,6 +26,14 @@ export interface Layering {
   engineOf(commit: Commit, choice: EngineChoice): Promise<string>;
   /** Removes what an interrupted build left in a scratch directory, mounts first. */
   clean(scratch: string): Promise<void>;
+}
+
+export interface AdoptRequest {
+  commit: Commit;
+  /** What the user calls it. */
+  label: string;
+  scratch: string;
+  warning: (text: string) => void;
 }
 
 export interface LayerRequest {

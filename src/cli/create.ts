@@ -1,11 +1,9 @@
 import { validateNetworking, parseNetwork, parsePort } from '../model/network.ts';
 import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
-import { Failure } from '../model/failure.ts';
 import { parseGuestName, parsePackageName } from '../model/names.ts';
-import { guestPaths } from '../model/paths.ts';
 import { parseSource } from '../model/source.ts';
 import { planCreate } from '../plan/operations.ts';
-import { exists, readLinkOptional } from '../system/files.ts';
+import { requireFreeName } from '../app/newguest.ts';
 import { requirePrograms } from '../app/privilege.ts';
 import type { Verb } from './verb.ts';
 
@@ -45,22 +43,7 @@ export const create: Verb = {
     const packages = [...new Set(args.list('install').map(parsePackageName))];
     if (source.kind === 'debian') requirePrograms(['mmdebstrap']);
     await app.locked(name, async () => {
-      const places = guestPaths(app.effects.paths, name);
-      for (const path of [places.root, places.definition, places.machineLink, places.nspawnLink]) {
-        // A link that leads nowhere is somebody's too.
-        if (!(await exists(path)) && (await readLinkOptional(path)) === undefined) continue;
-        throw new Failure(
-          'conflict',
-          path === places.root ? `the guest "${name}" exists already` : `${path} exists already`,
-          {
-            guest: name,
-            hint:
-              path === places.root
-                ? `See: guestree status ${name}. Remove it with: guestree remove ${name}`
-                : 'It belongs to another machine: choose another name, or move it away.',
-          },
-        );
-      }
+      await requireFreeName(app.effects.paths, name);
       const outcome = await app.apply(
         planCreate({ name, source, engine, network, ports }, packages, args.flag('start')),
       );

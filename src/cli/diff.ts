@@ -1,4 +1,4 @@
-import { observeDrift, type Drift } from '../app/drift.ts';
+import { observeDrift, type Drift } from '../tree/drift.ts';
 import { comparePackages } from '../engines/comparison.ts';
 import { guestPaths, treeRef } from '../model/paths.ts';
 import { Failure } from '../model/failure.ts';

@@ -1,4 +1,10 @@
-import type { Layering, LayerRequest, PackageChange, PendingRequest } from '../apply/layering.ts';
+import type {
+  AdoptRequest,
+  Layering,
+  LayerRequest,
+  PackageChange,
+  PendingRequest,
+} from '../apply/layering.ts';
 import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
@@ -7,7 +13,7 @@ import type { Source } from '../model/source.ts';
 import { readOptional, writeFileAtomic } from '../system/files.ts';
 import type { Repo } from '../system/ostree.ts';
 import { cleanEnvironment, type Runner } from '../system/run.ts';
-import { Bases, localArchives } from '../tree/base.ts';
+import { Bases, localArchives, type Base } from '../tree/base.ts';
 import { observeHostApt } from '../tree/hostapt.ts';
 import {
   EMPTY_REGISTRY,
@@ -61,13 +67,22 @@ export class EngineLayering implements Layering {
     return tell(await bases.refresh(this.#baseRequest(source, detail)), warning);
   }
 
+  async adopt({ warning, ...request }: AdoptRequest): Promise<Commit> {
+    const { bases } = await this.#open();
+    return tell(await bases.adopt({ ...request, pool: this.#settings.pool }), warning);
+  }
+
+  async registerIds(ids: string, tree: Commit): Promise<void> {
+    await writeRegistry(ids, await registryOf(this.#settings.pool, tree));
+  }
+
   async build(request: LayerRequest): Promise<void> {
     const { pool } = this.#settings;
     const { onto, packages, upgrade, ref } = request;
     const registry = await readRegistry(request.ids);
     if (packages.length === 0 && !upgrade && registry === EMPTY_REGISTRY) {
       // Nothing to add, and no ids to keep: the tree is the base itself.
-      await writeRegistry(request.ids, await registryOf(pool, onto));
+      await this.registerIds(request.ids, onto);
       await pool.setRef(ref, onto);
       return;
     }
@@ -187,7 +202,7 @@ export class EngineLayering implements Layering {
   }
 }
 
-function tell(base: { commit: Commit; warnings: string[] }, warning: (text: string) => void): Commit {
+function tell(base: Pick<Base, 'commit' | 'warnings'>, warning: (text: string) => void): Commit {
   for (const text of base.warnings) warning(text);
   return base.commit;
 }

@@ -110,6 +110,25 @@ export class Bases {
     return { commit: built.commit, changed: !built.unchanged, warnings: built.warnings };
   }
 
+  /** A commit of the pool as a tree that guests are deployed from: itself where its layout is right. */
+  async adopt(request: {
+    pool: Repo;
+    commit: Commit;
+    label: string;
+    scratch: string;
+  }): Promise<Pick<Base, 'commit' | 'warnings'>> {
+    const { pool, commit, label, scratch } = request;
+    const { runner } = this.#settings;
+    await cleanScratch(runner, scratch);
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    try {
+      await pool.checkoutHardlinks(commit, `${scratch}/root`);
+      return await this.#commit(pool, label, `${scratch}/root`, 'links', commit);
+    } finally {
+      await cleanScratch(runner, scratch);
+    }
+  }
+
   async #import(request: BaseRequest, ref: string): Promise<Base> {
     const { pool, scratch, source } = request;
     const { runner } = this.#settings;
@@ -156,7 +175,7 @@ export class Bases {
         await unpackTar(runner, source.path, root);
         break;
     }
-    const made = await this.#commit(request, root, 'move');
+    const made = await this.#commit(request.pool, formatSource(source), root, 'move');
     return { commit: made.commit, warnings: [...warnings, ...made.warnings] };
   }
 
@@ -188,18 +207,17 @@ export class Bases {
     await request.pool.pullLocal(repo.path, found);
     const root = `${request.scratch}/root`;
     await request.pool.checkoutHardlinks(found, root);
-    return this.#commit(request, root, 'links', found);
+    return this.#commit(request.pool, formatSource(source), root, 'links', found);
   }
 
   /** Root file system or tree → commit without a ref. A tree that needs no change keeps its commit. */
   async #commit(
-    request: BaseRequest,
+    pool: Repo,
+    label: string,
     root: string,
     content: 'move' | 'links',
     origin?: Commit,
   ): Promise<{ commit: Commit; warnings: string[] }> {
-    const { pool, source } = request;
-    const label = formatSource(source);
     await requireBootable(root, label, this.#settings.architecture);
     const warnings = await toTree(root);
     warnings.push(...(await this.#removeSpecialFiles(root)));

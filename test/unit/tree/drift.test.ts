@@ -1,7 +1,7 @@
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { observeDrift } from '../../../src/app/drift.ts';
+import { observeDrift } from '../../../src/tree/drift.ts';
 import { temporaryDirectory } from '../directory.ts';
 
 /** A deployment whose /etc is as pristine as its usr/etc. */
