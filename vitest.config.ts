@@ -8,6 +8,19 @@ export default defineConfig({
     // Labs mostly wait: three workers keep two cores busy.
     maxWorkers: 3,
     projects: [
+      // What guestree expects of rpm-ostree; run by `npm run test:rpm-ostree` only, because it can be pointed at a real one.
+      ...(process.env['RPM_OSTREE'] === undefined
+        ? []
+        : [
+            {
+              test: {
+                name: 'contract',
+                include: ['test/contract/**/*.test.ts'],
+                testTimeout: minutes(5),
+                hookTimeout: minutes(8),
+              },
+            },
+          ]),
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: minutes(1) } },
       { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: minutes(1) } },
       {
@@ -23,6 +36,14 @@ export default defineConfig({
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
           testTimeout: minutes(5),
+          hookTimeout: minutes(8),
+        },
+      },
+      {
+        test: {
+          name: 'guard',
+          include: ['test/guard/**/*.test.ts'],
+          testTimeout: minutes(6),
           hookTimeout: minutes(8),
         },
       },
