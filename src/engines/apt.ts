@@ -1,33 +1,20 @@
-import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
 import type { Repo } from '../system/ostree.ts';
-import type { IdRegistry } from '../tree/ids.ts';
-import { LAYOUT_VERSION, toTree } from '../tree/layout.ts';
-import {
-  applyRegistry,
-  findOwnAccounts,
-  readUserFiles,
-  registerUsers,
-  withdrawAccounts,
-} from '../tree/users.ts';
 import { readWithin, statWithin } from '../tree/within.ts';
 import { parseSimulation } from './aptmessages.ts';
-import { AptRoot, withMountPoints, withoutServices, type AptSettings } from './aptroot.ts';
-import { settle, withBuildRoot, type BuildRoot } from './buildroot.ts';
+import { AptRoot, withoutServices, type AptSettings } from './aptroot.ts';
+import { withBuildRoot, type BuildRoot } from './buildroot.ts';
 import { compareDebianVersions } from './debversion.ts';
 import { parseDpkgStatus } from './dpkgstatus.ts';
 import type { BuildRequest, BuildResult, BuildTarget, Engine, PackageChange } from './engine.ts';
+import { buildLayer } from './packagebuild.ts';
 
 const STATUS = 'usr/lib/sysimage/dpkg/status';
 
-/** Key of the commit metadata that says what a tree was made from. */
-const INPUTS = 'guestree.inputs';
-
 /** Layers Debian packages with the guest's own apt-get. */
 export class AptEngine implements Engine {
-  readonly name = 'apt';
+  readonly name = 'apt' as const;
   readonly automatic = true;
   readonly #settings: AptSettings;
 
@@ -51,41 +38,13 @@ export class AptEngine implements Engine {
     return compareDebianVersions(a, b);
   }
 
-  /**
-   * base → build root → apt-get → commit. Without packages, and with ids and versions that are right already, the
-   * result is the base itself.
-   */
   async build(request: BuildRequest & BuildTarget): Promise<BuildResult> {
-    const { pool, base, scratch, configuration } = request;
-    return withBuildRoot(this.#settings.runner, { pool, tree: base, scratch }, async (root) => {
-      const users = await readUserFiles(`${root.merged}/etc`);
-      const own =
-        configuration === undefined
-          ? undefined
-          : await findOwnAccounts(root.merged, request.registry, configuration);
-      const known =
-        configuration === undefined ? request.registry : await registerUsers(request.registry, configuration);
-      const moved = await applyRegistry(root.merged, known);
-      const before = await installed(root.merged);
-      const warnings = await withMountPoints(root.merged, request.archives ?? [], () =>
-        this.#install(root, request),
-      );
-      const after = await installed(root.merged);
-      warnings.push(...removalWarnings(before, after, request));
-      if (own !== undefined) await withdrawAccounts(root.merged, own);
-      const registry = await registerUsers(request.registry, `${root.merged}/etc`);
-      const idsChanged = moved || !isDeepStrictEqual(users, await readUserFiles(`${root.merged}/etc`));
-
-      const inputs = await fingerprint(request, after, registry);
-      const news = idsChanged || request.packages.length > 0 || !isDeepStrictEqual(before, after);
-      const same = news ? await previousOf(request, inputs) : base;
-      if (same !== undefined) {
-        await pool.setRef(request.ref, same);
-        return { commit: same, unchanged: true, registry, warnings };
-      }
-      warnings.push(...(await settle(this.#settings.runner, root)), ...(await toTree(root.lower)));
-      return { commit: await commit(root, request, inputs), unchanged: false, registry, warnings };
-    });
+    const manager = {
+      name: this.name,
+      installed,
+      install: (root: BuildRoot) => this.#install(root, request),
+    };
+    return buildLayer(this.#settings.runner, manager, request);
   }
 
   async checkUpgrades(request: Omit<BuildRequest, 'packages' | 'upgrade'>): Promise<PackageChange[]> {
@@ -114,52 +73,4 @@ export class AptEngine implements Engine {
 
 async function installed(root: string): Promise<Map<string, string>> {
   return parseDpkgStatus((await readWithin(root, 'var/lib/dpkg/status')) ?? '');
-}
-
-/** apt-get removes what conflicts with what was asked for; nobody should learn that from a missing service. */
-function removalWarnings(
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
-  request: BuildRequest,
-): string[] {
-  const gone = [...before.keys()].filter((name) => !after.has(name));
-  if (gone.length === 0) return [];
-  const why = request.upgrade ? 'the upgrade' : request.packages.join(', ');
-  return [`Packages of the base were removed, because ${why} made it necessary: ${gone.join(', ')}.`];
-}
-
-/** What a tree was made from; the registry is part of it, because it decides on ids. */
-async function fingerprint(
-  request: BuildRequest,
-  after: ReadonlyMap<string, string>,
-  registry: IdRegistry,
-): Promise<string> {
-  const facts = {
-    layout: LAYOUT_VERSION,
-    base: await request.pool.contentChecksum(request.base),
-    requested: request.packages,
-    installed: [...after].sort(),
-    registry,
-  };
-  return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
-}
-
-async function previousOf(request: BuildRequest & BuildTarget, inputs: string): Promise<Commit | undefined> {
-  const { pool, previous } = request;
-  return previous !== undefined && (await pool.metadata(previous, INPUTS)) === inputs ? previous : undefined;
-}
-
-async function commit(root: BuildRoot, request: BuildRequest & BuildTarget, inputs: string): Promise<Commit> {
-  const { pool, base, ref, subject, packages } = request;
-  return pool.commitDirectory({
-    directory: root.lower,
-    ref,
-    subject,
-    metadata: {
-      'guestree.base': base,
-      'guestree.packages': packages.join(' '),
-      'guestree.engine': 'apt',
-      [INPUTS]: inputs,
-    },
-  });
 }

@@ -1,19 +1,12 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
-import { Failure } from '../model/failure.ts';
-import { exists } from '../system/files.ts';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import type { Runner, RunResult } from '../system/run.ts';
-import {
-  listWithin,
-  readWithin,
-  removeWithin,
-  replaceWithin,
-  statWithin,
-  moveWithin,
-} from '../tree/within.ts';
+import { listWithin, moveWithin, readWithin, removeWithin, replaceWithin } from '../tree/within.ts';
 import { aptFailure, lacksArchives } from './aptmessages.ts';
+import { copyConfiguration, writeNameFiles } from './buildfiles.ts';
 import type { BuildRoot } from './buildroot.ts';
 import { runInContainer, type ContainerRequest } from './container.ts';
+import { performFromCache, renewLists, textOf } from './downloads.ts';
 
 export interface AptSettings {
   runner: Runner;
@@ -31,9 +24,6 @@ export interface AptRequest {
   archives?: readonly string[] | undefined;
   progress: (line: string) => void;
 }
-
-/** Package lists that are younger than this are used as they are. */
-const FRESH_MINUTES = 60;
 
 const OPTIONS = [
   ...['--yes', '--quiet', '-o', 'Dpkg::Use-Pty=0', '-o', 'APT::Color=0', '-o', 'Acquire::Languages=none'],
@@ -82,18 +72,13 @@ export class AptRoot {
   }
 
   static async open(settings: AptSettings, root: BuildRoot, request: AptRequest): Promise<AptRoot> {
-    const own = await copyConfiguration(settings.runner, root, request.configuration);
+    const own = await copyConfiguration(settings.runner, root, request.configuration, 'apt');
     const lists = `${request.cache}/lists/${await sourcesKey(own === undefined ? `${root.merged}/etc/apt` : own)}`;
     await mkdir(`${lists}/partial`, { recursive: true });
     await mkdir(`${request.cache}/apt/archives/partial`, { recursive: true });
     for (const path of [lists, `${request.cache}/apt`, `${request.cache}/apt/archives`])
       await chmod(path, 0o755);
-    await writeFile(
-      `${root.scratch}/resolv.conf`,
-      await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
-    );
-    // Package scripts ask for the full name of their machine, and without an answer they wait for name servers.
-    await writeFile(`${root.scratch}/hosts`, renderHosts(request.hostname));
+    await writeNameFiles(root.scratch, request.hostname);
     await writeFile(`${root.scratch}/apt-download.conf`, `${settings.transport.join('\n')}\n`);
     await writeFile(
       `${root.scratch}/apt-install.conf`,
@@ -107,32 +92,23 @@ export class AptRoot {
    * @returns a warning if old lists have to do because the network is away
    */
   async update(force: boolean): Promise<string[]> {
-    const stamp = `${this.#lists}.stamp`;
-    const age = await this.#age(stamp);
-    if (!force && age !== undefined && age >= 0 && age < FRESH_MINUTES) return [];
-    const result = await this.#download(['update', '-o', 'APT::Update::Error-Mode=any']);
-    if (result.exitCode === 0) {
-      await writeFile(stamp, '');
-      const now = this.#settings.now();
-      await utimes(stamp, now, now);
-      return [];
-    }
-    const failure = aptFailure(`${result.stdout}${result.stderr}`, result.exitCode);
-    if (failure.reason !== 'network' || force || age === undefined) throw failure;
-    return [
-      `The package lists are ${Math.round(age / 60)} hours old and could not be renewed: ${failure.message}.`,
-    ];
+    return renewLists({
+      stamp: `${this.#lists}.stamp`,
+      now: this.#settings.now(),
+      force,
+      fetch: () => this.#download(['update', '-o', 'APT::Update::Error-Mode=any']),
+      explain: aptFailure,
+    });
   }
 
   /** Runs one operation from the cache; what the cache lacks is downloaded first. */
   async perform(operation: readonly string[]): Promise<void> {
-    const first = await this.#install(operation);
-    if (first.exitCode === 0) return;
-    if (!lacksArchives(textOf(first))) throw aptFailure(textOf(first), first.exitCode);
-    const download = await this.#download(['--download-only', ...operation]);
-    if (download.exitCode !== 0) throw aptFailure(textOf(download), download.exitCode);
-    const second = await this.#install(operation);
-    if (second.exitCode !== 0) throw aptFailure(textOf(second), second.exitCode);
+    await performFromCache({
+      install: () => this.#install(operation),
+      download: () => this.#download(['--download-only', ...operation]),
+      lacking: lacksArchives,
+      explain: aptFailure,
+    });
   }
 
   /** What an operation would do, in apt-get's words. */
@@ -201,72 +177,6 @@ export class AptRoot {
       argv,
     );
   }
-
-  /** Minutes since the lists were fetched. */
-  async #age(stamp: string): Promise<number | undefined> {
-    if (!(await exists(stamp))) return undefined;
-    return (this.#settings.now().getTime() - (await stat(stamp)).mtimeMs) / 60_000;
-  }
-}
-
-/**
- * Runs `use` and removes what systemd-nspawn made in the tree to mount something on it: an empty etc/hosts, the
- * directories that lead to a local archive.
- */
-export async function withMountPoints<T>(
-  root: string,
-  archives: readonly string[],
-  use: () => Promise<T>,
-): Promise<T> {
-  const missing: string[] = [];
-  for (const path of ['/etc/hosts', ...archives]) {
-    const parts = path.slice(1).split('/');
-    const prefixes = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
-    for (const prefix of prefixes) {
-      if ((await statWithin(root, prefix)) !== undefined) continue;
-      missing.push(prefix);
-      break;
-    }
-  }
-  const result = await use();
-  for (const path of missing) await removeIfEmpty(root, path);
-  return result;
-}
-
-async function removeIfEmpty(root: string, path: string): Promise<void> {
-  for (const name of await listWithin(root, path)) await removeIfEmpty(root, `${path}/${name}`);
-  const found = await statWithin(root, path);
-  const empty =
-    found?.isDirectory() === true ? (await listWithin(root, path)).length === 0 : found?.size === 0;
-  if (empty) await removeWithin(root, path);
-}
-
-/** As Debian's installer writes it (https://www.debian.org/doc/manuals/debian-reference/ch05, "The hostname resolution"). */
-function renderHosts(hostname: string): string {
-  return `127.0.0.1 localhost\n127.0.1.1 ${hostname}.localdomain ${hostname}\n::1 localhost ip6-localhost ip6-loopback\n`;
-}
-
-function textOf(result: RunResult): string {
-  return `${result.stdout}${result.stderr}`;
-}
-
-/**
- * A copy, not a bind mount: the directory belongs to the guest's root user, and a symlink in the place of etc/apt would
- * show a directory of the host to the guest's package scripts.
- */
-async function copyConfiguration(
-  runner: Runner,
-  root: BuildRoot,
-  etc: string | undefined,
-): Promise<string | undefined> {
-  if (etc === undefined) return undefined;
-  const copy = `${root.scratch}/apt`;
-  if ((await statWithin(etc, 'apt')) === undefined) return undefined;
-  await runner.run('cp', ['--archive', '--no-target-directory', '--', `${etc}/apt`, copy]);
-  if ((await lstat(copy)).isDirectory()) return copy;
-  throw new Failure('invalid', 'etc/apt of the guest is not a directory', {
-    hint: 'Make /etc/apt a directory in the guest, then run the same command again.',
-  });
 }
 
 /** Lists belong to a set of sources: with other sources, apt would delete them. */

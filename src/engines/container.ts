@@ -2,7 +2,7 @@ import type { Runner, RunResult } from '../system/run.ts';
 import { machineName } from '../tree/scratch.ts';
 
 export interface ContainerRequest {
-  /** The root directory. */
+  /** The root directory, or 'host': the host's programs on an otherwise empty root. */
   root: string;
   /** The scratch directory that it lies in; the machine's name is derived from it. */
   scratch: string;
@@ -59,7 +59,8 @@ export async function runInContainer(
       // systemd's own default for services. nspawn would take the host's PID 1's, which may be a billion, and programs
       // that close every possible descriptor (postfix's do) would take seconds for it.
       '--rlimit=NOFILE=1024:524288',
-      `--directory=${request.root}`,
+      // The host's /usr, read-only, and nothing else of it: --volatile= in systemd-nspawn(1).
+      ...(request.root === 'host' ? ['--directory=/', '--volatile=yes'] : [`--directory=${request.root}`]),
       `--machine=${machineName(request.scratch)}`,
       `--hostname=${request.hostname}`,
       `--drop-capability=${DROPPED.join(',')}`,

@@ -25,6 +25,7 @@ import {
 import { cleanScratch } from '../tree/scratch.ts';
 import { AptEngine } from './apt.ts';
 import { comparePackages } from './comparison.ts';
+import { DnfEngine } from './dnf.ts';
 import type { Engine } from './engine.ts';
 import { chooseEngine } from './index.ts';
 
@@ -164,13 +165,13 @@ export class EngineLayering implements Layering {
     const proxies = Object.entries({ http_proxy, https_proxy, no_proxy }).flatMap(([key, value]) =>
       value === undefined ? [] : [[key, value] as const],
     );
-    const apt = new AptEngine({
-      runner,
-      now: () => new Date(),
-      transport: host.transport,
-      proxies: Object.fromEntries(proxies),
-    });
-    return { engines: [apt], bases: new Bases({ runner, host, architecture: process.arch, engine: apt }) };
+    const common = { runner, now: () => new Date(), proxies: Object.fromEntries(proxies) };
+    const apt = new AptEngine({ ...common, transport: host.transport });
+    const dnf = new DnfEngine(common);
+    return {
+      engines: [apt, dnf],
+      bases: new Bases({ runner, host, architecture: process.arch, engine: apt }),
+    };
   }
 
   #baseRequest(source: Source, progress: (line: string) => void): Parameters<Bases['fetch']>[0] {

@@ -132,6 +132,11 @@ export class Repo {
     await this.#run(['checkout', '-H', '--fsync=no', commit, directory]);
   }
 
+  /** Copies one directory of a commit, `path` being absolute, to a directory that does not exist yet. */
+  async checkoutPart(commit: Commit, path: string, directory: string): Promise<void> {
+    await this.#run(['checkout', `--subpath=${path}`, '--force-copy', '--fsync=no', commit, directory]);
+  }
+
   /**
    * Commits a directory. Files that are hardlinks of objects of this repository are not looked at again
    * (--devino-canonical); what is new is written once. A commit syncs the file system before objects get their final

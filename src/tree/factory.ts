@@ -1,4 +1,6 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
+import { databaseLinks, DPKG_DATABASE } from './databases.ts';
+import { readRpmDatabase } from './rpmdb.ts';
 import {
   isNameable,
   parseCreatedPaths,
@@ -16,8 +18,8 @@ export interface VariableSurvey {
 }
 
 /**
- * Looks through /var of a root file system whose dpkg database lies at `database` already, and removes from it what
- * ostree cannot store: fifos (they become `p` lines), sockets and device nodes.
+ * Looks through /var of a root file system whose package databases lie in usr already, and removes from it what ostree
+ * cannot store: fifos (they become `p` lines), sockets and device nodes.
  *
  * Every entry gets a line: what a new version of a package adds appears in a guest that has the directory already. One
  * exception: a directory with files that scripts made when the package was installed (the first database of a server,
@@ -25,14 +27,15 @@ export interface VariableSurvey {
  * whole, so that a file which the daemon deleted later does not come back at the next boot; only new directories and
  * files of packages in it do.
  */
-export async function surveyVariable(root: string, database: string): Promise<VariableSurvey> {
-  const owned = await packageFiles(root, database);
+export async function surveyVariable(root: string): Promise<VariableSurvey> {
+  const owned = await packageFiles(root);
   const survey: Survey = { root, owned, entries: [], warnings: [], ...(await namesOf(root)) };
   await surveyDirectory(survey, 'var', { state: false, uid: 0 });
   const old = parseFifoLines((await readWithin(root, VARIABLE_CONF)) ?? '');
   const conf = renderVariable(survey.entries, {
     elsewhere: await createdElsewhere(root),
     keepExisting: await keepsExisting(root),
+    links: await databaseLinks(root),
   });
   const kept = old.filter((line) => !conf.split('\n').includes(line));
   return { conf: [conf, ...kept.map((line) => `${line}\n`)].join(''), warnings: survey.warnings };
@@ -40,7 +43,7 @@ export async function surveyVariable(root: string, database: string): Promise<Va
 
 interface Survey {
   root: string;
-  /** Paths of packages below /var; undefined if the tree has no dpkg database. */
+  /** Paths of packages below /var; undefined if the tree has no package database. */
   owned: ReadonlySet<string> | undefined;
   users: ReadonlyMap<number, string>;
   groups: ReadonlyMap<number, string>;
@@ -118,13 +121,12 @@ const MOVED: readonly (readonly [from: RegExp, to: string])[] = [
   [/^\/(home|srv|mnt)(?=\/|$)/, '/var/$1'],
 ];
 
-/** What dpkg's lists name below /var: `info/PACKAGE.list` has one absolute path a line. */
-async function packageFiles(root: string, database: string): Promise<Set<string> | undefined> {
-  const lists = (await listWithin(root, `${database}/info`)).filter((name) => name.endsWith('.list'));
-  if (lists.length === 0) return undefined;
-  const texts = await Promise.all(lists.map((name) => readWithin(root, `${database}/info/${name}`)));
+/** What packages own below /var. */
+async function packageFiles(root: string): Promise<Set<string> | undefined> {
+  const files = (await dpkgFiles(root)) ?? (await readRpmDatabase(root))?.flatMap((each) => each.files());
+  if (files === undefined) return undefined;
   const place = (line: string): string => MOVED.reduce((path, [from, to]) => path.replace(from, to), line);
-  const known = texts.flatMap((text) => (text ?? '').split('\n').map(place));
+  const known = files.map(place);
   // What base-files makes by a script is nobody's state.
   const always = MOVED.flatMap(([, to]) => (to.endsWith('$1') ? [] : [to])).concat(
     '/var/home',
@@ -132,6 +134,14 @@ async function packageFiles(root: string, database: string): Promise<Set<string>
     '/var/mnt',
   );
   return new Set([...known.filter((line) => line.startsWith('/var')), ...always]);
+}
+
+/** dpkg's `info/PACKAGE.list` has one absolute path a line. */
+async function dpkgFiles(root: string): Promise<string[] | undefined> {
+  const lists = (await listWithin(root, `${DPKG_DATABASE}/info`)).filter((name) => name.endsWith('.list'));
+  if (lists.length === 0) return undefined;
+  const texts = await Promise.all(lists.map((name) => readWithin(root, `${DPKG_DATABASE}/info/${name}`)));
+  return texts.flatMap((text) => (text ?? '').split('\n'));
 }
 
 async function namesOf(root: string): Promise<Pick<Survey, 'users' | 'groups'>> {

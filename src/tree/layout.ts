@@ -1,5 +1,6 @@
 import { readdir, readlink } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
+import { databasesFromUsr, databasesIntoUsr } from './databases.ts';
 import { surveyVariable } from './factory.ts';
 import { addHostKeyUnit } from './hostkeys.ts';
 import { stripResidue } from './residue.ts';
@@ -10,7 +11,6 @@ import {
   listWithin,
   makeDirectoryWithin,
   moveWithin,
-  removeWithin,
   replaceWithin,
   statWithin,
 } from './within.ts';
@@ -37,7 +37,6 @@ const EMPTY: readonly string[] = ['boot', 'sysroot', 'run', 'tmp', 'dev', 'proc'
 export const LAYOUT_VERSION = 1;
 
 const FACTORY = 'usr/share/factory/var';
-const DATABASE = 'usr/lib/sysimage/dpkg';
 
 /** Whether a directory has the layout already: `usr/etc` and no `etc` (ostree refuses to deploy both). */
 async function isTreeLayout(root: string): Promise<boolean> {
@@ -72,9 +71,9 @@ export async function toTree(root: string): Promise<string[]> {
     await linkWithin(root, path, target);
   }
   await linkWithin(root, 'media', 'run/media');
-  await moveDatabaseIntoUsr(root);
+  await databasesIntoUsr(root);
 
-  const survey = await surveyVariable(root, DATABASE);
+  const survey = await surveyVariable(root);
   await replaceWithin(root, VARIABLE_CONF, survey.conf);
   await moveWithin(root, 'var', FACTORY);
   await freshDirectoryWithin(root, 'var', { mode: 0o755, uid: 0, gid: 0 });
@@ -95,8 +94,7 @@ export async function fromTree(root: string): Promise<void> {
   await moveWithin(root, 'usr/etc', 'etc');
   await moveWithin(root, FACTORY, 'var');
   await makeDirectoryWithin(root, 'var/lib');
-  await removeWithin(root, 'var/lib/dpkg');
-  await moveWithin(root, DATABASE, 'var/lib/dpkg');
+  await databasesFromUsr(root);
   // Links into /var stay: dpkg keeps a symlink to a directory where a package has a directory. They must not dangle.
   for (const path of ['home', 'root', 'srv', 'mnt', 'opt', 'usr/local']) {
     const found = await statWithin(root, path);
@@ -108,14 +106,7 @@ export async function fromTree(root: string): Promise<void> {
   if ((await statWithin(root, 'media'))?.isSymbolicLink() === true) {
     await freshDirectoryWithin(root, 'media', { mode: 0o755, uid: 0, gid: 0 });
   }
-  for (const path of [
-    'var/log',
-    'var/cache/apt/archives/partial',
-    'var/lib/apt/lists/partial',
-    'var/cache/debconf',
-  ]) {
-    await makeDirectoryWithin(root, path);
-  }
+  await makeDirectoryWithin(root, 'var/log');
   await freshDirectoryWithin(root, 'var/tmp', { mode: 0o1777, uid: 0, gid: 0 });
 }
 
@@ -126,13 +117,6 @@ async function addStubKernel(root: string): Promise<boolean> {
   }
   await replaceWithin(root, 'usr/lib/modules/0-guest/vmlinuz', 'This guest has no kernel of its own.\n');
   return true;
-}
-
-/** dpkg's database describes the tree, so it is part of it. */
-async function moveDatabaseIntoUsr(root: string): Promise<void> {
-  const found = await statWithin(root, 'var/lib/dpkg');
-  if (found?.isSymbolicLink() === true) await removeWithin(root, 'var/lib/dpkg');
-  else await moveWithin(root, 'var/lib/dpkg', DATABASE);
 }
 
 /** https://wiki.debian.org/UsrMerge: an OSTree deployment has only usr, so nothing may lie in /bin, /sbin or /lib. */

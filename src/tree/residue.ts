@@ -17,6 +17,8 @@ const PATHS: readonly string[] = [
   'var/lib/apt/lists/',
   'var/lib/apt/mirrors/',
   'var/cache/apt/',
+  'var/cache/dnf/',
+  'var/cache/libdnf5/',
   'var/cache/man/',
   'var/cache/ldconfig/',
   'var/cache/debconf/passwords.dat',

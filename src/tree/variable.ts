@@ -11,6 +11,13 @@ export type VariableEntry = {
   mode: number;
 } & ({ kind: 'directory' | 'file' | 'fifo' } | { kind: 'link'; target: string } | { kind: 'whole' });
 
+/** A package database that describes the tree and lies in it; the link makes its tools work in the guest. */
+export interface DatabaseLink {
+  /** Absolute, below /var. */
+  path: string;
+  target: string;
+}
+
 export interface RenderOptions {
   /** Paths that other tmpfiles.d files of the tree create: theirs win, and a second line is a warning at each boot. */
   elsewhere: ReadonlySet<string>;
@@ -19,6 +26,7 @@ export interface RenderOptions {
    * has it; a version that does not know it would ignore the line.
    */
   keepExisting: boolean;
+  links: readonly DatabaseLink[];
 }
 
 export const VARIABLE_CONF = 'usr/lib/tmpfiles.d/guestree-var.conf';
@@ -30,8 +38,9 @@ export function renderVariable(entries: readonly VariableEntry[], options: Rende
   return [
     '# Written by guestree when the tree was made: what the packages have in /var.',
     ...lines,
-    // dpkg's database describes the tree and lies in it; this link makes `dpkg -l` work in the guest.
-    'L /var/lib/dpkg - - - - ../../usr/lib/sysimage/dpkg',
+    ...options.links
+      .filter(({ path }) => !options.elsewhere.has(path))
+      .map(({ path, target }) => `L ${path} - - - - ${target}`),
     'd /run/media 0755 root root -',
     '',
   ].join('\n');

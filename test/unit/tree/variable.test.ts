@@ -33,7 +33,11 @@ function readField(line: string): [field: string, rest: string] {
 }
 
 const owner = { user: 'root', group: 'root' };
-const none = { elsewhere: new Set<string>(), keepExisting: true };
+const none = {
+  elsewhere: new Set<string>(),
+  keepExisting: true,
+  links: [{ path: '/var/lib/dpkg', target: '../../usr/lib/sysimage/dpkg' }],
+};
 
 describe('escapePath', () => {
   test.each([
