@@ -3,7 +3,7 @@ import { adoptData, adoptTree } from './adoption.ts';
 import { deploy, mergeEtc, prune, render, retire } from './deployment.ts';
 import type { Effects } from './effects.ts';
 import { clearWindow, closeWindow, openWindow, restageHost, seedWindow } from './guard.ts';
-import { define, link, prepareHost, reload } from './host.ts';
+import { define, link, prepareHost, redefine, reload } from './host.ts';
 import { halt, settle, start, stop, swap } from './machine.ts';
 import { deleteGuest, keepData, unlink } from './removal.ts';
 import { fetchBase, layer, makeSysroot } from './trees.ts';
@@ -45,6 +45,7 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   deploy,
   render,
   define,
+  redefine,
   halt,
   stop,
   'merge-etc': mergeEtc,

@@ -43,6 +43,16 @@ export const define: Executor<StepArguments['define']> = {
   },
 };
 
+export const redefine: Executor<StepArguments['redefine']> = {
+  async apply({ guest, text }, effects) {
+    await writeFileAtomic(placesOf(effects, guest).definition, text);
+    return undefined;
+  },
+  async undo({ guest, before }, effects) {
+    await writeFileAtomic(placesOf(effects, guest).definition, before);
+  },
+};
+
 export const link: Executor<StepArguments['link']> = {
   async apply({ guest }, effects) {
     await ensureLinks(effects, guest);

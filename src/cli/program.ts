@@ -14,6 +14,7 @@ import { install } from './install.ts';
 import { list } from './list.ts';
 import { logs } from './logs.ts';
 import { pin } from './pin.ts';
+import { rebase } from './rebase.ts';
 import { recover } from './recover.ts';
 import { remove } from './remove.ts';
 import { restart } from './restart.ts';
@@ -33,6 +34,7 @@ const VERBS: readonly Verb[] = [
   install,
   uninstall,
   upgrade,
+  rebase,
   rollback,
   pin,
   unpin,

@@ -128,20 +128,25 @@ export class GuardWindow {
       await rm(`${places.run}/staged-deployment-locked`, { force: true });
     }
     const left = await readStaged(places);
-    if (left.kind === 'staged') {
-      if (left.deployment.target.stateroot !== saved.stateroot) return this.#clearFiles(saved);
+    if (left.kind === 'staged' && left.deployment.target.stateroot === saved.stateroot) {
       throw new Failure('guard', `the stateroot ${saved.stateroot} is still staged on the host`, {
         hint: 'See: ostree admin status. Try: guestree guard --repair',
       });
     }
-    await this.#resetRefs(saved);
-    await this.#clearFiles(saved);
+    await this.#resetRefs(saved, left.kind !== 'none');
+    await rm(`${places.sysroot}/ostree/deploy/${saved.stateroot}`, { recursive: true, force: true });
+    await this.#repo.deleteRef(BASE_REF);
   }
 
-  /** rpm-ostree keeps refs for what it layered until its own next cleanup. */
-  async #resetRefs(saved: SavedWindow): Promise<void> {
+  /**
+   * rpm-ostree keeps refs for what it layered until its own next cleanup. If somebody staged an update meanwhile, some
+   * may belong to that: then only those that keep the guest's tree go.
+   */
+  async #resetRefs(saved: SavedWindow, updated: boolean): Promise<void> {
+    const base = (await readRefs(this.#repo.path)).get(BASE_REF);
     for (const [ref, commit] of await this.#rpmOstreeRefs()) {
       const before = saved.refs[ref];
+      if (updated && commit !== base) continue;
       if (before === undefined) await this.#repo.deleteRef(ref);
       else if (before !== commit) await this.#repo.setRef(ref, parseCommit(before));
     }
@@ -150,12 +155,6 @@ export class GuardWindow {
   async #rpmOstreeRefs(): Promise<[ref: string, commit: string][]> {
     const refs = await readRefs(this.#repo.path);
     return [...refs].filter(([ref]) => ref.startsWith('rpmostree/'));
-  }
-
-  async #clearFiles(saved: SavedWindow): Promise<void> {
-    const { places } = this.#settings;
-    await rm(`${places.sysroot}/ostree/deploy/${saved.stateroot}`, { recursive: true, force: true });
-    await this.#repo.deleteRef(BASE_REF);
   }
 
   /**

@@ -66,6 +66,23 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   return { name, source, engine, network, ports };
 }
 
+/** The administrator's text with another source; comments and everything else of it stay. */
+export function rebaseDefinition(name: GuestName, text: string, source: Source): string {
+  const file = UnitFile.parse(text, `${name}.guest`);
+  if (formatSource(parseDefinition(name, text).source) !== formatSource(source))
+    file.set('Guest', 'From', formatSource(source));
+  const options: Record<string, string | undefined> = {
+    Mirror: source.kind === 'debian' ? source.mirror : undefined,
+    Repo: source.kind === 'ostree' ? source.repo : undefined,
+    Remote: source.kind === 'ostree' ? source.remote : undefined,
+  };
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined) file.remove('Guest', key);
+    else if (file.lookup('Guest', key) !== value) file.set('Guest', key, value);
+  }
+  return file.toString();
+}
+
 export function renderDefinition(definition: Definition): string {
   const { source } = definition;
   const file = UnitFile.parse(`# Guest ${definition.name}, see guestree(1).\n`);

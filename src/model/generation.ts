@@ -3,7 +3,7 @@ import { Failure } from './failure.ts';
 import { isCommit, parseGuestName, parsePackageName, type Commit } from './names.ts';
 
 /** What made a generation. */
-export const ORIGINS = ['create', 'adopt', 'install', 'uninstall', 'upgrade'] as const;
+export const ORIGINS = ['create', 'adopt', 'install', 'uninstall', 'upgrade', 'rebase'] as const;
 export type Origin = (typeof ORIGINS)[number];
 
 const commit = z.custom<Commit>(

@@ -1,4 +1,4 @@
-import { renderDefinition, type Definition } from '../model/definition.ts';
+import { parseDefinition, renderDefinition, type Definition } from '../model/definition.ts';
 import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
@@ -102,6 +102,26 @@ export function planUpgrade(state: GuestState, doSwitch: boolean): Plan {
   });
 }
 
+/** The packages that were asked for, on another base. */
+export function planRebase(
+  state: GuestState,
+  definition: { before: string; text: string },
+  doSwitch: boolean,
+): Plan {
+  const { requested } = newest(state);
+  const changed = { ...state, definition: parseDefinition(state.name, definition.text) };
+  const plan = planChange(changed, 'rebase', requested, {
+    base: 'source',
+    onto: 'base',
+    packages: requested,
+    upgrade: false,
+    doSwitch,
+  });
+  const [first, ...rest] = plan.steps;
+  const redefine: Step = { action: 'redefine', guest: state.name, ...definition };
+  return { ...plan, steps: first === undefined ? [redefine] : [first, redefine, ...rest] };
+}
+
 interface Change {
   base: 'refresh' | 'source' | number;
   onto: 'base' | number;
@@ -112,7 +132,7 @@ interface Change {
 
 function planChange(
   state: GuestState,
-  origin: 'install' | 'uninstall' | 'upgrade',
+  origin: 'install' | 'uninstall' | 'upgrade' | 'rebase',
   requested: PackageName[],
   change: Change,
 ): Plan {

@@ -55,6 +55,8 @@ export interface StepArguments {
   };
   /** The definition in /etc/guestree. */
   define: { guest: GuestName; text: string };
+  /** The definition gets another text; `before` is the one that it had. */
+  redefine: { guest: GuestName; text: string; before: string };
   /** The guest is shut down because the user wants it. */
   halt: { guest: GuestName };
   /** The guest is shut down for a switch; undoing starts it again. */
@@ -126,6 +128,7 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
       : `Deploy the tree of generation ${generation} with /etc merged from generation ${previous}, and pin it.`,
   render: ({ guest, generation }) => `Write the files of generation ${generation} of ${guest}.`,
   define: ({ guest }) => `Write the definition /etc/guestree/${guest}.guest.`,
+  redefine: ({ guest }) => `Change the source in the definition /etc/guestree/${guest}.guest.`,
   halt: ({ guest }) => `Stop ${guest}.`,
   stop: ({ guest }) => `Stop ${guest} for the switch.`,
   'merge-etc': ({ generation, previous }) =>

@@ -47,6 +47,7 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   ],
   render: [{ guest: mail, generation: 1, origin: 'create', requested: [], definition: 'a\nb' }],
   define: [{ guest: mail, text: '[Guest]\n' }],
+  redefine: [{ guest: mail, text: '[Guest]\n', before: '' }],
   halt: [{ guest: mail }],
   stop: [{ guest: mail }],
   'merge-etc': [{ guest: mail, generation: 2, previous: 1 }],

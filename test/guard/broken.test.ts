@@ -1,0 +1,3 @@
+import { testMatrix } from './suite.ts';
+
+testMatrix('bookworm', ['guest left staged', 'dangling staged file']);
