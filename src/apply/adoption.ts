@@ -9,7 +9,7 @@ import { exists, readOptional, writeFileAtomic } from '../system/files.ts';
 import { deploymentId } from '../system/ostree.ts';
 import { overlayEtc, parseMachineId, readMachineId } from '../tree/etc.ts';
 import { parseMountPoints } from '../tree/scratch.ts';
-import { directoryWithin, replaceWithin } from '../tree/within.ts';
+import { directoryWithin, makeDirectoryWithin, replaceWithin, statWithin } from '../tree/within.ts';
 import { unrecorded } from './deployment.ts';
 import { placesOf, sysrootOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
@@ -130,12 +130,15 @@ async function copyVariable(
     ...['--archive', '--reflink=auto', '--one-file-system', '--no-target-directory', '--'],
     ...[source, target],
   ]);
-  // As in every guest: journald keeps a journal over boots where this directory exists.
-  await mkdir(`${target}/log/journal`, { recursive: true });
+  // As in every guest: journald keeps a journal over boots where this directory exists. /var/log may be a symlink to
+  // anywhere, and is the old guest's own then.
+  const log = await statWithin(target, 'log');
+  if (log?.isDirectory() !== false && (await statWithin(target, 'log/journal')) === undefined)
+    await makeDirectoryWithin(target, 'log/journal');
 }
 
 /** What to say where /var does not fit. Sizes are in bytes. */
-export function tooLarge(stateroot: string, needed: number, free: number, target: string): Failure {
+function tooLarge(stateroot: string, needed: number, free: number, target: string): Failure {
   const size = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   return new Failure(
     'storage',

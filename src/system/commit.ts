@@ -16,19 +16,19 @@ export async function inspectCommit(
   repo: string,
   commit: Commit,
 ): Promise<CommitFacts | undefined> {
-  const show = async (...options: string[]): Promise<string | undefined> => {
-    try {
-      return (await runner.run('ostree', [`--repo=${repo}`, 'show', ...options, commit])).stdout;
-    } catch (error) {
-      if (error instanceof CommandFailure && /No such metadata (?:object|key)/.test(error.result.stderr))
-        return undefined;
-      throw error;
-    }
-  };
-  const text = await show();
-  if (text === undefined) return undefined;
-  const layer = await show('--print-metadata-key=rpmostree.clientlayer');
-  return { parent: parseParent(text), layered: layer?.trim() === 'true' };
+  const show = async (...options: string[]): Promise<string> =>
+    (await runner.run('ostree', [`--repo=${repo}`, 'show', ...options, commit])).stdout;
+  try {
+    // Asked first, because it tells a missing commit from one without the key; a plain `show` would look for a file.
+    const layer = await show('--print-metadata-key=rpmostree.clientlayer');
+    return { parent: parseParent(await show()), layered: layer.trim() === 'true' };
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    if (error.result.stderr.includes('No such metadata object')) return undefined;
+    if (error.result.stderr.includes('No such metadata key'))
+      return { parent: parseParent(await show()), layered: false };
+    throw error;
+  }
 }
 
 /** The parent in the text of `ostree show COMMIT`: only the second line, what follows can be the author's. */

@@ -34,6 +34,9 @@ beforeAll(async () => {
     mkdir -p ../../var/lib/data
     echo precious > ../../var/lib/data/file
     chown -R 1234:2345 ../../var/lib/data
+    mkdir /var/tmp/outside
+    ln -s /var/tmp/outside ../../var/log
+    ln -s /var/tmp/outside etc/outside
     printf '[origin]\\nbaserefspec=tiny/base\\n\\n[packages]\\nrequested=marker;\\n' > ../${directory.slice(-66)}.origin
   `);
 });
@@ -82,6 +85,8 @@ test('adopt killed at every step boundary: no guest or a whole one, and a second
     },
   );
   expect(kills).toBeGreaterThan(8);
+  // What a symlink of the guest leads to is never reached.
+  expect((await lab.run(['ls', '-A', '/var/tmp/outside'])).stdout).toBe('');
   expect([await lab.hostFingerprint(), await fingerprintOf(lab, 'tiny')]).toEqual(before);
 });
 

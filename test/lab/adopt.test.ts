@@ -195,6 +195,11 @@ test('what cannot be adopted is refused with the next command', async () => {
   await refused(['guest', '--deployment', 'x.0'], 4, /no deployment "x\.0"\n.*There are: [0-9a-f]{64}/);
   await lab.run(['ostree', 'admin', 'os-init', 'void']);
   await refused(['void'], 4, /has no deployment\n.*ostree admin deploy --os=void/);
+  const commit = /([0-9a-f]{64})\.\d+$/.exec(deployment)?.[1] ?? '';
+  const object = `/ostree/repo/objects/${commit.slice(0, 2)}/${commit.slice(2)}.commit`;
+  await lab.run(['mv', object, `${object}.away`]);
+  await refused(['guest'], 4, /commit [0-9a-f]{64} is no longer in the repository\b.*\n.*ostree pull/);
+  await lab.run(['mv', `${object}.away`, object]);
   await lab.run([
     'systemd-run',
     '--unit=old',

@@ -7,6 +7,7 @@ import { buildGuestree } from './guestree.ts';
 
 const VERBS = [
   'create',
+  'adopt',
   'install',
   'uninstall',
   'upgrade',
