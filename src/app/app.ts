@@ -14,13 +14,14 @@ import {
   type Fingerprint,
 } from '../guard/fingerprint.ts';
 import { HOST_PLACES, observeHost } from '../guard/host.ts';
+import { settleRpmOstree } from '../guard/settle.ts';
 import { GuardWindow } from '../guard/window.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGuestName, type GuestName } from '../model/names.ts';
 import { guardPath, guestPaths, hostPaths, poolPath, stateDirectory } from '../model/paths.ts';
 import type { GuestState } from '../plan/state.ts';
 import { describe, type Plan } from '../plan/step.ts';
-import { acquireLock } from '../system/lock.ts';
+import { acquireLock, isLocked } from '../system/lock.ts';
 import { Repo } from '../system/ostree.ts';
 import { createRunner } from '../system/run.ts';
 import { Systemd } from '../system/systemd.ts';
@@ -56,7 +57,7 @@ export class App {
       now,
       places: HOST_PLACES,
       directory: guardPath(paths),
-      settle: () => Promise.resolve(),
+      settle: () => settleRpmOstree(runner),
     });
     this.#failpoint = failpointOf(environment['GUESTREE_FAILPOINT']);
     this.effects = {
@@ -65,7 +66,7 @@ export class App {
       systemd: new Systemd(runner),
       pool,
       window,
-      layering: new EngineLayering({ runner, pool, paths, environment }),
+      layering: new EngineLayering({ runner, pool, paths, window, environment }),
       now,
       program: [process.execPath, realpathSync(process.argv[1] ?? '')],
       bootId,
@@ -101,12 +102,21 @@ export class App {
     }
     if (!this.effects.ostreeBooted) return applyPlan(plan, this.effects, this.#failpoint);
     await refuseSoftReboot();
+    await this.#closeLeftWindow();
     const before = await takeFingerprint();
     try {
       return await applyPlan(plan, this.effects, this.#failpoint);
     } finally {
       await this.#requireUntouched(plan, before);
     }
+  }
+
+  /** A guard window that was cut off, by a kill or a power cut, is closed by whatever command comes next. */
+  async #closeLeftWindow(): Promise<void> {
+    if (!(await this.effects.window.isOpen())) return;
+    if (await isLocked(`${this.effects.paths.locks}/.window`)) return;
+    this.effects.progress.warning('A guard window was cut off; the host gets back what it had staged.');
+    await repairHost(this.effects, (sentence) => this.effects.progress.detail(sentence));
   }
 
   /** @throws Failure `guard` if something of guestree's stayed on the host; it was repaired then */

@@ -114,7 +114,10 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
     return `Build the tree of generation ${generation}: ${what} on ${where}${upgrade ? ', all packages upgraded' : ''}.`;
   },
   'open-window': () => "Save the host's staged deployment and hold back shutdown.",
-  'seed-window': ({ guest }) => `Stage the tree of ${guest} on the host, locked.`,
+  'seed-window': ({ guest, generation, onto }) => {
+    const tree = onto === 'base' ? `base tree of generation ${generation}` : `tree of generation ${onto}`;
+    return `Stage the ${tree} of ${guest} on the host, locked.`;
+  },
   'clear-window': ({ guest }) => `Take the tree of ${guest} from the host again.`,
   'restage-host': () => "Stage the host's own deployment again and compare it.",
   'close-window': () => 'Forget what was saved of the host and let shutdowns pass.',

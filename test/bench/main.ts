@@ -1,3 +1,5 @@
+import path from 'node:path';
+import { build } from 'esbuild';
 import { hostAddress, sendMail } from '../mail/mail.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 
@@ -173,6 +175,35 @@ async function benchSwitch(lab: Lab, tar: string): Promise<void> {
   record('downtime of a switch ÷ machinectl stop + start', median(switches), median(restarts), 's', 1.1);
 }
 
+/** Against a tenth of an upgrade that finds nothing, or five `ostree admin status`, whichever is more. */
+async function benchGuard(lab: Lab, tar: string): Promise<void> {
+  const bundle = '/var/tmp/fingerprints.mjs';
+  const built = await build({
+    entryPoints: [path.join(import.meta.dirname, 'fingerprints.ts')],
+    ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', write: false },
+  });
+  await lab.writeFile(bundle, built.outputFiles[0]?.text ?? '');
+  const guest = 'guarded';
+  await lab.run(['guestree', 'create', guest, '--from', tar], { timeout: 300_000 });
+  await lab.run(['guestree', 'install', guest, 'ed', '--no-switch'], { timeout: 300_000 });
+  const upgrades = await repeat(3, async () => {
+    const begin = performance.now();
+    const { exitCode } = await lab.run(['guestree', 'upgrade', guest], { check: false, timeout: 300_000 });
+    if (exitCode !== 77) throw new Error(`the upgrade was to find nothing, and ended with ${exitCode}`);
+    return (performance.now() - begin) / 1000;
+  });
+  const status = median(await repeat(7, () => time(lab, ['ostree', 'admin', 'status'])));
+  const guard = Number((await lab.run(['node', bundle])).stdout) / 1000;
+  record(
+    'guard ÷ max(0.1 upgrade, 5 × ostree admin status)',
+    guard,
+    Math.max(0.1 * median(upgrades), 5 * status),
+    's',
+    1,
+  );
+  await lab.run(['guestree', 'remove', guest, '--yes']);
+}
+
 async function benchMany(lab: Lab, tar: string): Promise<void> {
   const status = ['guestree', 'status', '--json'];
   for (const name of ['two', 'mail']) await lab.run(['guestree', 'remove', name, '--yes'], { check: false });
@@ -187,6 +218,7 @@ const BENCHES = {
   start: benchStart,
   disk: benchDisk,
   layering: benchLayering,
+  guard: benchGuard,
   switch: benchSwitch,
   many: benchMany,
 };

@@ -39,8 +39,9 @@ export function updateRef(lab: Lab, version: number): string {
 /** Brings the host into a state of the matrix; nothing is staged before. */
 export async function bringInto(lab: Lab, state: State): Promise<void> {
   const update = updateRef(lab, await otherVersion(lab));
-  const stage = async (os: string): Promise<void> =>
-    void (await lab.run(['ostree', 'admin', 'deploy', '--stage', `--os=${os}`, update]));
+  const stage = async (os: string): Promise<void> => {
+    await lab.run(['ostree', 'admin', 'deploy', '--stage', `--os=${os}`, update]);
+  };
   switch (state) {
     case 'nothing staged':
       return;

@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startLab, type Lab } from '../lab/lab.ts';
+import { stateroot } from '../lab/sysroot.ts';
+import { deployLabos, installStandIn } from '../rpm-ostree/lab.ts';
+import { serveRpms } from '../rpm/serve.ts';
+import { GUEST, prepareHost, STAGED, updateRef } from './host.ts';
+
+/** Why there is a guard: the recipe that circulates for layering a guest's packages on an ostree host, and what it costs. */
+let lab: Lab;
+beforeEach(async () => {
+  lab = await startLab({ bases: ['labos'], rpms: true, name: 'recipe' });
+});
+afterEach(async () => {
+  await lab.dispose();
+});
+
+const DEPLOY = '/sysroot/ostree/deploy';
+
+async function stageHost(): Promise<void> {
+  await lab.run(['ostree', 'admin', 'deploy', '--stage', `--os=${stateroot}`, updateRef(lab, 2)]);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await lab.run(['test', '-e', path], { check: false })).exitCode === 0;
+}
+
+async function directories(os: string): Promise<string[]> {
+  const { stdout } = await lab.run(['sh', '-c', `cd ${DEPLOY}/${os}/deploy && ls -d *.[0-9]`]);
+  return stdout.trim().split('\n').sort();
+}
+
+test('the old recipe loses the host’s update and the guest’s tree', async () => {
+  await installStandIn(lab);
+  await serveRpms(lab, 1);
+  await deployLabos(lab, 'guest');
+  const [booted] = await directories(stateroot);
+  await stageHost();
+  const [update] = (await directories(stateroot)).filter((id) => id !== booted);
+  const [plain] = await directories('guest');
+  await lab.run(
+    [
+      'sh',
+      '-ec',
+      [
+        `mv ${STAGED} /run/ostree/staged-deployment.host`,
+        'rpm-ostree install --os=guest hello',
+        `rm ${STAGED}`,
+        `mv /run/ostree/staged-deployment.host ${STAGED}`,
+      ].join('\n'),
+    ],
+    { timeout: 180_000 },
+  );
+  const [layered] = (await directories('guest')).filter((id) => id !== plain);
+  await lab.run([
+    'sh',
+    '-ec',
+    `printf '[libostree-transient]\\npinned=true\\n' >> ${DEPLOY}/guest/deploy/${layered ?? ''}.origin`,
+  ]);
+
+  // The file is back, and what it names is gone.
+  expect(await exists(`${DEPLOY}/${stateroot}/deploy/${update ?? 'none'}`)).toBe(false);
+  expect(await exists(`${DEPLOY}/guest/deploy/${layered ?? 'none'}`)).toBe(true);
+  // Any cleanup of anybody deletes the guest's tree, pinned or not.
+  await lab.run(['rm', STAGED]);
+  await lab.run(['ostree', 'admin', 'cleanup']);
+  expect(await exists(`${DEPLOY}/guest/deploy/${layered ?? 'none'}`)).toBe(false);
+  await lab.reboot();
+  expect(await lab.hostVersion()).toBe(1);
+});
+
+test('the same through guestree loses neither', async () => {
+  await prepareHost(lab);
+  await stageHost();
+  const before = await lab.hostFingerprint();
+  await lab.run(['guestree', 'install', GUEST, 'hello'], { timeout: 300_000 });
+  expect(await lab.hostFingerprint()).toEqual(before);
+  await lab.run(['ostree', 'admin', 'cleanup']);
+  expect((await lab.hostFingerprint()).staged).toBe(before.staged);
+  await lab.run(['guestree', 'start', GUEST], { timeout: 120_000 });
+  await lab.run(['guestree', 'exec', GUEST, '--', 'test', '-e', '/etc/hello.conf']);
+  await lab.reboot();
+  expect(await lab.hostVersion()).toBe(2);
+  await lab.run(['guestree', 'start', GUEST], { timeout: 120_000 });
+  await lab.run(['guestree', 'exec', GUEST, '--', 'test', '-e', '/etc/hello.conf']);
+});
