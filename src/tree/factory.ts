@@ -133,7 +133,14 @@ async function packageFiles(root: string): Promise<Set<string> | undefined> {
     '/var/srv',
     '/var/mnt',
   );
-  return new Set([...known.filter((line) => line.startsWith('/var')), ...always]);
+  const below = known.filter((line) => line.startsWith('/var')).flatMap(withParents);
+  return new Set([...below, ...always]);
+}
+
+/** dpkg's lists name every directory on the way, rpm knows only those that a package owns. */
+function withParents(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 2).join('/'));
 }
 
 /** dpkg's `info/PACKAGE.list` has one absolute path a line. */
