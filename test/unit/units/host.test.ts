@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { parseGuestName } from '../../../src/model/names.ts';
 import { UnitFile } from '../../../src/unitfile/unitfile.ts';
 import {
+  GUARD_UNIT,
   RECOVER_UNIT,
+  renderGuardUnit,
   renderRecoverUnit,
   renderStateUnit,
   renderStaticDropIn,
@@ -19,6 +21,7 @@ describe('the units of the host', () => {
     expectGolden('static-drop-in.conf', renderStaticDropIn(mail, '/var/lib/guestree'));
     expectGolden(STATE_UNIT, renderStateUnit('/var/lib/guestree', '/run/guestree/state'));
     expectGolden(RECOVER_UNIT, renderRecoverUnit('/var/lib/guestree', PROGRAM));
+    expectGolden(GUARD_UNIT, renderGuardUnit('/var/lib/guestree', PROGRAM));
   });
 
   test('are the golden ones for a state directory with a space and a dollar sign', () => {
@@ -29,6 +32,7 @@ describe('the units of the host', () => {
       `odd-path/${RECOVER_UNIT}`,
       renderRecoverUnit(state, ['/opt/my node', '/opt/$x/guestree.js']),
     );
+    expectGolden(`odd-path/${GUARD_UNIT}`, renderGuardUnit(state, ['/opt/my node', '/opt/$x/guestree.js']));
   });
 
   test.each(['relative', '/a\nExecStart=/bin/sh', '/a"b', "/a'b", '/a%h', '/a\\', '/../x'])(
@@ -47,6 +51,14 @@ describe('the units of the host', () => {
     expect(file.lookupAllWords('Unit', 'After')).toEqual([STATE_UNIT, RECOVER_UNIT]);
     expect(file.lookup('Unit', 'Requires')).toBe(STATE_UNIT);
     expect(file.lookup('Unit', 'RequiresMountsFor')).toBe('/var/lib/guestree');
+  });
+
+  test('give the host back its staged deployment before ostree finishes whatever is staged', () => {
+    const file = UnitFile.parse(renderGuardUnit('/srv', PROGRAM));
+    // Units are stopped in the reverse of the order in which they are started.
+    expect(file.lookupAllWords('Unit', 'After')).toContain('ostree-finalize-staged.service');
+    expect(file.lookup('Service', 'ExecStop')).toMatch(/ guard --at-shutdown$/);
+    expect(file.lookup('Unit', 'DefaultDependencies')).toBe('no');
   });
 
   test('contain nothing that a switch changes: the drop-in is the same for every generation', () => {
