@@ -125,9 +125,11 @@ export class GuardWindow {
     if (staged.kind === 'staged' && staged.deployment.target.stateroot === saved.stateroot) {
       if (staged.whole) await this.#ostree.unstage(saved.stateroot);
       else await rm(`${places.run}/staged-deployment`, { force: true });
-      await rm(`${places.run}/staged-deployment-locked`, { force: true });
     }
     const left = await readStaged(places);
+    // Before ostree 2023.8 the marker that locked the guest's deployment would lock what somebody staged after it.
+    if (left.kind === 'none' || saved.host?.lockMarker !== true)
+      await rm(`${places.run}/staged-deployment-locked`, { force: true });
     if (left.kind === 'staged' && left.deployment.target.stateroot === saved.stateroot) {
       throw new Failure('guard', `the stateroot ${saved.stateroot} is still staged on the host`, {
         hint: 'See: ostree admin status. Try: guestree guard --repair',
