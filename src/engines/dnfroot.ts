@@ -53,7 +53,8 @@ const ENVIRONMENT = {
 /**
  * dnf in a build root: the tree's own, or the host's for a tree that has none. Metadata and packages are fetched with the
  * host's network, when dnf runs only its own code; packages are unpacked and their scripts run without any network.
- * dnf works on copies of the guest's repositories and keys; packages write to the tree's.
+ * dnf works on copies of the guest's repositories and keys; packages write to the tree's. The cache is writable in both,
+ * because dnf locks in it; what comes out of it is verified again each time.
  */
 export class DnfRoot {
   readonly #settings: DnfSettings;

@@ -20,7 +20,11 @@ export const DPKG_DATABASE = 'usr/lib/sysimage/dpkg';
 const DPKG_VARIABLE = 'var/lib/dpkg';
 const RPM_VARIABLE = 'var/lib/rpm';
 
-/** What dnf knows about packages beyond rpm: which were asked for (`history.sqlite`), and chosen module streams. */
+/**
+ * What dnf knows about packages beyond rpm: which were asked for, and chosen module streams. It is linked for builds only:
+ * dnf opens `history.sqlite` for writing whatever it is asked, so that a guest's own dnf needs one in /var, where it
+ * makes it at the first use.
+ */
 const DNF_DATABASE = 'usr/lib/sysimage/dnf';
 const DNF_VARIABLE = 'var/lib/dnf';
 
@@ -46,7 +50,10 @@ export async function databasesFromUsr(root: string): Promise<void> {
     for (const path of ['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial', 'var/cache/debconf'])
       await makeDirectoryWithin(root, path);
   }
-  for (const { path, target } of await databaseLinks(root)) {
+  for (const { path, target } of [
+    ...(await databaseLinks(root)),
+    ...(await linkTo(root, DNF_VARIABLE, DNF_DATABASE)),
+  ]) {
     const found = await statWithin(root, path.slice(1));
     if (found === undefined || found.isSymbolicLink()) await linkWithin(root, path.slice(1), target);
   }
@@ -56,15 +63,16 @@ export async function databasesFromUsr(root: string): Promise<void> {
 /** The links in /var that a tree's databases need. */
 export async function databaseLinks(root: string): Promise<DatabaseLink[]> {
   const rpm = await findRpmDatabase(root);
-  const pairs: (readonly [variable: string, database: string])[] = [[DPKG_VARIABLE, DPKG_DATABASE]];
-  if (rpm !== undefined && rpm !== RPM_VARIABLE) pairs.push([RPM_VARIABLE, rpm]);
-  pairs.push([DNF_VARIABLE, DNF_DATABASE]);
-  const links: DatabaseLink[] = [];
-  for (const [variable, database] of pairs) {
-    if ((await directoryWithin(root, database)) !== undefined)
-      links.push({ path: `/${variable}`, target: relative(dirname(variable), database) });
-  }
-  return links;
+  const dpkg = await linkTo(root, DPKG_VARIABLE, DPKG_DATABASE);
+  return rpm === undefined || rpm === RPM_VARIABLE
+    ? dpkg
+    : [...dpkg, ...(await linkTo(root, RPM_VARIABLE, rpm))];
+}
+
+/** A link to a directory, if that exists. */
+async function linkTo(root: string, variable: string, database: string): Promise<DatabaseLink[]> {
+  if ((await directoryWithin(root, database)) === undefined) return [];
+  return [{ path: `/${variable}`, target: relative(dirname(variable), database) }];
 }
 
 async function moveUnlessLink(root: string, variable: string, database: string): Promise<void> {

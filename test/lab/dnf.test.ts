@@ -79,6 +79,10 @@ test('a package is installed with its dependency, its user, its data and its ser
   expect(await inside('stat', '-c', '%U:%G %a', '/var/lib/hello', '/var/spool/hello')).toBe(
     'hello:hello 750\nroot:hello 770\n',
   );
+  // dnf can be asked in the guest, as the hints say.
+  expect(await inside('dnf', '--cacheonly', '--disablerepo=*', '--quiet', 'list', 'installed')).toMatch(
+    /^hello\.noarch +1\.0-1 /m,
+  );
   const status: unknown = JSON.parse(await succeed('status', 'greeter', '--json'));
   expect(JSON.stringify(status)).toContain('"dnf"');
 });
