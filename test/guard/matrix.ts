@@ -84,7 +84,7 @@ async function happen(lab: Lab, event: Event, update: number): Promise<Output> {
 }
 
 /** The boundary as guestree counts steps, from what `--dry-run` prints. */
-async function failpoint(lab: Lab, boundary: Boundary): Promise<string> {
+export async function failpoint(lab: Lab, boundary: Boundary): Promise<string> {
   const { stdout } = await lab.run(['guestree', 'install', GUEST, 'hello', '--dry-run']);
   const steps = stdout.split('\n');
   const first = steps.findIndex((line) => line.includes("Save the host's staged deployment"));

@@ -3,7 +3,8 @@ import { startLab, type Lab } from '../lab/lab.ts';
 import { stateroot } from '../lab/sysroot.ts';
 import { deployLabos, installStandIn } from '../rpm-ostree/lab.ts';
 import { serveRpms } from '../rpm/serve.ts';
-import { GUEST, prepareHost, STAGED, updateRef } from './host.ts';
+import { failpoint } from './matrix.ts';
+import { expectClean, GUEST, prepareHost, STAGED, updateRef } from './host.ts';
 
 /** Why there is a guard: the recipe that circulates for layering a guest's packages on an ostree host, and what it costs. */
 let lab: Lab;
@@ -72,6 +73,24 @@ test('the same through guestree loses neither', async () => {
   await prepareHost(lab);
   await stageHost();
   const before = await lab.hostFingerprint();
+
+  // Cut off in the window, with nobody to mend it: found, named, and given back by --repair.
+  for (const boundary of ['layer', 'restage', 'close'] as const) {
+    await lab.run(['guestree', 'install', GUEST, 'hello'], {
+      check: false,
+      timeout: 300_000,
+      env: { GUESTREE_FAILPOINT: await failpoint(lab, boundary) },
+    });
+    const found = await lab.run(['guestree', 'guard', '--json'], { check: false });
+    expect(found.exitCode, boundary).toBe(8);
+    const { checks } = JSON.parse(found.stdout) as { checks: { name: string; result: string }[] };
+    expect(checks.find((each) => each.name === 'window-open')?.result, boundary).toBe('found');
+    const told = await lab.run(['guestree', 'guard', '--repair', '--yes']);
+    expect(told.stdout).toMatch(/^1\. Give the host back what it had staged/);
+    await expectClean(lab);
+    expect(await lab.hostFingerprint(), boundary).toEqual(before);
+  }
+
   await lab.run(['guestree', 'install', GUEST, 'hello'], { timeout: 300_000 });
   expect(await lab.hostFingerprint()).toEqual(before);
   await lab.run(['ostree', 'admin', 'cleanup']);
