@@ -14,7 +14,7 @@ import {
   type Fingerprint,
 } from '../guard/fingerprint.ts';
 import { HOST_PLACES, observeHost } from '../guard/host.ts';
-import { settleRpmOstree } from '../guard/settle.ts';
+import { requireReady, settleRpmOstree } from '../guard/settle.ts';
 import { GuardWindow } from '../guard/window.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGuestName, type GuestName } from '../model/names.ts';
@@ -58,6 +58,7 @@ export class App {
       places: HOST_PLACES,
       directory: guardPath(paths),
       settle: () => settleRpmOstree(runner),
+      requireReady: (locked) => requireReady(runner, locked),
     });
     this.#failpoint = failpointOf(environment['GUESTREE_FAILPOINT']);
     this.effects = {

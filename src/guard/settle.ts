@@ -22,6 +22,29 @@ export async function settleRpmOstree(runner: Runner): Promise<void> {
   });
 }
 
+/**
+ * Refuses while a transaction is under way, and where another program drives the host's updates and holds one back: it
+ * would look for its own staged deployment meanwhile.
+ * @throws Failure `locked` or `conflict`; `missing-program` without rpm-ostree
+ */
+export async function requireReady(runner: Runner, stagedLocked: boolean): Promise<void> {
+  const { transaction, driven } = await new RpmOstree(runner).status();
+  if (transaction !== undefined) {
+    throw new Failure('locked', `the host's rpm-ostree is busy: ${transaction}`, {
+      hint: 'Wait until it has finished (rpm-ostree status shows it), then run the same command again.',
+    });
+  }
+  if (driven && stagedLocked) {
+    throw new Failure(
+      'conflict',
+      'the host has a locked update of its own that another program is about to finish',
+      {
+        hint: 'Let it finish (rpm-ostree status names the driver), then run the same command again.',
+      },
+    );
+  }
+}
+
 async function isBusy(client: RpmOstree): Promise<boolean> {
   try {
     return (await client.status()).transaction !== undefined;

@@ -22,6 +22,8 @@ export interface WindowSettings {
   now: () => Date;
   /** Waits until no transaction of the host's rpm-ostree is under way: its daemon goes on when its client was killed. */
   settle: () => Promise<void>;
+  /** Refuses while the host's rpm-ostree works, or is about to. */
+  requireReady: (stagedLocked: boolean) => Promise<void>;
 }
 
 /**
@@ -54,11 +56,12 @@ export class GuardWindow {
 
   /** Saves what the host has. @throws Failure `conflict` where that could not be given back */
   async open(guest: GuestName): Promise<void> {
-    const { places, bootId, now } = this.#settings;
+    const { places, bootId, now, requireReady } = this.#settings;
     await this.restore();
     const host = await observeHost(places);
     refuseWindow(host);
     const { staged } = host;
+    await requireReady(staged.kind === 'staged' && (staged.deployment.locked || host.lockMarker));
     if (staged.kind === 'staged') await this.#repo.setRef(HOST_REF, staged.deployment.target.commit);
     await writeSaved(this.#saved, {
       version: 1,
