@@ -4,6 +4,7 @@ import { EXIT_UNCHANGED, Failure } from '../../model/failure.ts';
 import { exists } from '../../system/files.ts';
 import { pasteable, type Runner } from '../../system/run.ts';
 import { machineName } from '../../tree/scratch.ts';
+import { replaceWithin } from '../../tree/within.ts';
 
 /** A machine that is booted from a deployment, as an ostree host of its own, to run one program and power off. */
 export interface MachineRequest {
@@ -39,8 +40,9 @@ const UNIT = 'guestree-layer.service';
 const INSIDE = '/run/guestree';
 
 /**
- * Boots the deployment, waits until `argv` has run in it and the machine has powered off, which finalises what `argv`
- * staged. The host sees none of its /run: the file that says "booted from OSTree" and what is staged are the machine's own.
+ * Boots the deployment, waits until the commands have run in it, one after another, and the machine has powered off, which
+ * finalises what they staged. A command that fails is the last one; exit code 77 ("unchanged") is none. The host sees none
+ * of its /run: the file that says "booted from OSTree" and what is staged are the machine's own.
  *
  * Root in it is nobody outside (a user namespace over id-mapped mounts, as with guests), so what the tree's programs and
  * package scripts can reach is this sysroot. It dies with this process, as build containers do (container.ts).
@@ -78,12 +80,14 @@ export async function runMachine(
 
 /** The files that the machine is given, in the scratch directory. */
 async function writeInputs(request: MachineRequest, commands: readonly Argv[]): Promise<void> {
-  const { scratch, proxies } = request;
+  const { scratch, sysroot, stateroot, deployment, proxies } = request;
   await mkdir(`${scratch}/out`);
   for (const name of ['stdout', 'stderr', 'code']) await writeFile(`${scratch}/out/${name}`, '');
   await writeFile(`${scratch}/booted`, '');
-  await writeFile(`${scratch}/unit`, renderUnit());
-  await writeFile(`${scratch}/manager.conf`, renderManager(proxies));
+  // In its /etc and not below /run: what systemd 252 makes there to mount on belongs to nobody in the machine.
+  const root = `${sysroot}/ostree/deploy/${stateroot}/deploy/${deployment}`;
+  await replaceWithin(root, `etc/systemd/system/${UNIT}`, renderUnit());
+  await replaceWithin(root, 'etc/systemd/system.conf.d/50-guestree.conf', renderManager(proxies));
   await writeFile(
     `${scratch}/work`,
     [
@@ -101,7 +105,7 @@ async function writeInputs(request: MachineRequest, commands: readonly Argv[]): 
 function renderManager(proxies: Readonly<Record<string, string>>): string {
   // The daemon of rpm-ostree is a service of its own: only the manager's environment reaches it.
   const words = Object.entries(proxies).map(
-    ([name, value]) => `"${name}=${value.replace(/["\\%]/g, '\\$&')}"`,
+    ([name, value]) => `"${name}=${value.replace(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`,
   );
   return `[Manager]\nDefaultEnvironment=${words.join(' ')}\n`;
 }
@@ -146,7 +150,8 @@ function nspawnArguments(request: MachineRequest, fuse: boolean): string[] {
   const shown = (from: string, to: string): string => `--bind-ro=${escape(from)}:${escape(to)}`;
   return [
     'systemd-nspawn',
-    ...['--quiet', '--boot', '--console=pipe', '--register=no', '--keep-unit', '--settings=no'],
+    // Without a console of its own (pipe) its PID 1 has nowhere to say why it ends.
+    ...['--quiet', '--boot', '--console=read-only', '--register=no', '--keep-unit', '--settings=no'],
     ...['--link-journal=no', '--timezone=off', '--resolv-conf=off', '--kill-signal=SIGRTMIN+3'],
     ...['--private-users=pick', '--private-users-ownership=map', '--rlimit=NOFILE=1024:524288'],
     `--directory=${alias}/${below}/deploy/${deployment}`,
@@ -158,8 +163,6 @@ function nspawnArguments(request: MachineRequest, fuse: boolean): string[] {
     `--bind-ro=${escape(`${sysroot}/${below}/deploy/${deployment}/usr`)}:/usr:norbind,idmap`,
     mapped(`${scratch}/out`, `${INSIDE}/out`),
     shown(`${scratch}/booted`, '/run/ostree-booted'),
-    shown(`${scratch}/unit`, `/run/systemd/system/${UNIT}`),
-    shown(`${scratch}/manager.conf`, '/run/systemd/system.conf.d/50-guestree.conf'),
     shown(`${scratch}/work`, `${INSIDE}/work`),
     ...request.files.map(({ from, to }) => shown(from, to)),
     // For the read-only view of files that older versions give to package scripts.
@@ -206,7 +209,8 @@ class Output {
       contentOf(this.#files.stderr),
       contentOf(this.#files.code),
     ]);
-    if (/^(?:\d{1,3}\n)+$/.test(code)) return { exitCodes: code.trim().split('\n').map(Number), stdout, stderr };
+    if (/^(?:\d{1,3}\n)+$/.test(code))
+      return { exitCodes: code.trim().split('\n').map(Number), stdout, stderr };
     throw new Failure(
       'failed',
       `the machine that runs the tree's rpm-ostree ended too early: ${lastLines(`${console}\n${stderr}`)}`,
