@@ -1,12 +1,21 @@
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import type { Runner, RunResult } from '../system/run.ts';
-import { listWithin, moveWithin, readWithin, removeWithin, replaceWithin } from '../tree/within.ts';
+import {
+  listWithin,
+  moveWithin,
+  readWithin,
+  removeWithin,
+  replaceWithin,
+  statWithin,
+} from '../tree/within.ts';
 import { aptFailure, lacksArchives } from './aptmessages.ts';
-import { copyConfiguration, writeNameFiles } from './buildfiles.ts';
+import { writeNameFiles } from './buildfiles.ts';
 import type { BuildRoot } from './buildroot.ts';
+import { makeConfiguration } from './configuration.ts';
 import { runInContainer, type ContainerRequest } from './container.ts';
 import { performFromCache, renewLists, textOf } from './downloads.ts';
+import type { BuildRequest } from './engine.ts';
 
 export interface AptSettings {
   runner: Runner;
@@ -17,13 +26,10 @@ export interface AptSettings {
   proxies: Readonly<Record<string, string>>;
 }
 
-export interface AptRequest {
-  hostname: string;
-  configuration?: string | undefined;
-  cache: string;
-  archives?: readonly string[] | undefined;
-  progress: (line: string) => void;
-}
+export type AptRequest = Pick<
+  BuildRequest,
+  'pool' | 'hostname' | 'configuration' | 'formerBase' | 'cache' | 'archives' | 'progress'
+>;
 
 const OPTIONS = [
   ...['--yes', '--quiet', '-o', 'Dpkg::Use-Pty=0', '-o', 'APT::Color=0', '-o', 'Acquire::Languages=none'],
@@ -54,7 +60,7 @@ export class AptRoot {
   readonly #root: BuildRoot;
   readonly #request: AptRequest;
   readonly #lists: string;
-  /** A copy of the guest's etc/apt, if its own is used. */
+  /** The etc/apt that the guest will have, if it is not simply the tree's. */
   readonly #own: string | undefined;
 
   private constructor(
@@ -72,7 +78,7 @@ export class AptRoot {
   }
 
   static async open(settings: AptSettings, root: BuildRoot, request: AptRequest): Promise<AptRoot> {
-    const own = await copyConfiguration(settings.runner, root, request.configuration, 'apt');
+    const own = await ownConfiguration(settings, root, request);
     const lists = `${request.cache}/lists/${await sourcesKey(own === undefined ? `${root.merged}/etc/apt` : own)}`;
     await mkdir(`${lists}/partial`, { recursive: true });
     await mkdir(`${request.cache}/apt/archives/partial`, { recursive: true });
@@ -177,6 +183,17 @@ export class AptRoot {
       argv,
     );
   }
+}
+
+async function ownConfiguration(
+  { runner }: AptSettings,
+  { merged, scratch }: BuildRoot,
+  request: AptRequest,
+): Promise<string | undefined> {
+  if (request.configuration === undefined) return undefined;
+  const into = `${scratch}/etc`;
+  await makeConfiguration(runner, request, { tree: `${merged}/etc`, names: ['apt'], into });
+  return (await statWithin(into, 'apt')) === undefined ? undefined : `${into}/apt`;
 }
 
 /** Lists belong to a set of sources: with other sources, apt would delete them. */

@@ -4,11 +4,13 @@ import { exists } from '../system/files.ts';
 import type { Runner, RunResult } from '../system/run.ts';
 import { findRpmDatabase } from '../tree/rpmdb.ts';
 import { listWithin, readWithin, replaceWithin, statWithin } from '../tree/within.ts';
-import { copyConfiguration, writeNameFiles } from './buildfiles.ts';
+import { writeNameFiles } from './buildfiles.ts';
 import type { BuildRoot } from './buildroot.ts';
+import { makeConfiguration } from './configuration.ts';
 import { runInContainer, type ContainerRequest } from './container.ts';
 import { dnfFailure, dnfWarnings, lacksPackages } from './dnfmessages.ts';
 import { performFromCache, renewLists, textOf } from './downloads.ts';
+import type { BuildRequest } from './engine.ts';
 import { redirectFiles, uncheckedRepos } from './repofiles.ts';
 
 export interface DnfSettings {
@@ -18,17 +20,15 @@ export interface DnfSettings {
   proxies: Readonly<Record<string, string>>;
 }
 
-export interface DnfRequest {
-  hostname: string;
-  configuration?: string | undefined;
-  cache: string;
-  progress: (line: string) => void;
-}
+export type DnfRequest = Pick<
+  BuildRequest,
+  'pool' | 'hostname' | 'configuration' | 'formerBase' | 'cache' | 'progress'
+>;
 
 /** The programs of a tree that are dnf: dnf5 and dnf4 have the same options as far as they are used here. */
 export const DNF_PROGRAMS = ['usr/bin/dnf', 'usr/bin/dnf5', 'usr/bin/dnf-3'] as const;
 
-/** Where the copies of the guest's configuration are seen by dnf. */
+/** Where the configuration that the guest will have is seen by dnf. */
 const INSIDE = '/run/guestree/rpm';
 
 /** Directories of an etc directory that dnf reads; keys and certificates are named by .repo files. */
@@ -53,7 +53,7 @@ const ENVIRONMENT = {
 /**
  * dnf in a build root: the tree's own, or the host's for a tree that has none. Metadata and packages are fetched with the
  * host's network, when dnf runs only its own code; packages are unpacked and their scripts run without any network.
- * dnf works on copies of the guest's repositories and keys; packages write to the tree's. The cache is writable in both,
+ * dnf works on copies of the repositories and keys that the guest will have; packages write to the tree's. The cache is writable in both,
  * because dnf locks in it; what comes out of it is verified again each time.
  */
 export class DnfRoot {
@@ -79,10 +79,10 @@ export class DnfRoot {
   }
 
   static async open(settings: DnfSettings, root: BuildRoot, request: DnfRequest): Promise<DnfRoot> {
-    const etc = request.configuration ?? `${root.merged}/etc`;
-    await mkdir(`${root.scratch}/rpm/home`, { recursive: true });
-    for (const name of COPIED) await copyConfiguration(settings.runner, root, etc, name, `rpm/${name}`);
-    const unchecked = await prepareRepositories(`${root.scratch}/rpm`);
+    const into = `${root.scratch}/rpm`;
+    await makeConfiguration(settings.runner, request, { tree: `${root.merged}/etc`, names: COPIED, into });
+    await mkdir(`${into}/home`);
+    const unchecked = await prepareRepositories(into);
     const database = (await findRpmDatabase(root.merged)) ?? 'usr/lib/sysimage/rpm';
     const macros = [`%_dbpath /${database}`, ...PLUGINS.map((plugin) => `%__transaction_${plugin} %{nil}`)];
     await writeFile(`${root.scratch}/rpm/home/.rpmmacros`, `${macros.join('\n')}\n`);

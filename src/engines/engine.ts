@@ -1,7 +1,13 @@
 import type { EngineChoice } from '../model/engine.ts';
 import type { Commit, PackageName } from '../model/names.ts';
+import type { LocalRpm } from '../model/overrides.ts';
 import type { Repo } from '../system/ostree.ts';
 import type { IdRegistry } from '../tree/ids.ts';
+
+/** A package file that replaces a package of the base. */
+export interface ReplacingRpm extends LocalRpm {
+  path: string;
+}
 
 /** What is to be changed on which tree, and where there is room for it. */
 export interface BuildRequest {
@@ -10,13 +16,18 @@ export interface BuildRequest {
   base: Commit;
   /** The packages that were asked for; one that the base has already is no error. */
   packages: readonly PackageName[];
+  /** What is removed from the base and replaced in it; engines that cannot do it are never asked to. */
+  overrides?: { removed: readonly PackageName[]; replaced: readonly ReplacingRpm[] } | undefined;
   /** Fetch new package lists and bring every package of the tree to its newest version. */
   upgrade: boolean;
   /**
-   * The guest's own etc directory: its apt sources, preferences, keyrings and options are used instead of the tree's,
-   * and ids of users that the administrator made there are not given to anybody else. Absent for a new guest.
+   * The guest's own etc directory, that of its deployment: what its administrator changed in package sources, keyrings
+   * and options counts (configuration.ts), and ids of users that the administrator made there are not given to anybody
+   * else. Absent for a new guest.
    */
   configuration?: string | undefined;
+  /** The base below the layers of that deployment: what is in its tree and not in the base came with a layer. */
+  formerBase?: Commit | undefined;
   /** User and group ids that this guest has ever had. */
   registry: IdRegistry;
   /** A directory on the same mount as the pool; emptied before and after. */

@@ -1,4 +1,5 @@
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../system/files.ts';
 
@@ -40,10 +41,21 @@ async function names(directory: string): Promise<Set<string>> {
   }
 }
 
-async function isSame(a: string, b: string): Promise<boolean> {
+/** Whether two files have the same kind, owner, mode and content; of directories only the attributes are compared. */
+export async function isSame(a: string, b: string): Promise<boolean> {
   const [left, right] = await Promise.all([lstat(a), lstat(b)]);
   if (left.mode !== right.mode || left.uid !== right.uid || left.gid !== right.gid) return false;
   if (left.isSymbolicLink()) return (await readlink(a)) === (await readlink(b));
   if (!left.isFile()) return true;
-  return left.size === right.size && (await readFile(a)).equals(await readFile(b));
+  return left.size === right.size && (await contentOf(a)).equals(await contentOf(b));
+}
+
+/** The guest may put something else in the file's place at any moment: a symlink is not followed, a pipe not waited for. */
+async function contentOf(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
