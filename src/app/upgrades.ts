@@ -12,16 +12,21 @@ export async function pendingChanges(
   const places = placesOf(effects, state.name);
   // Not the scratch directory of builds: looking takes no lock with --dry-run.
   const scratch = `${places.scratch}-look-${process.pid}`;
-  const newest = pendingGeneration(state) ?? state.current;
+  const current = currentGeneration(state);
+  const pending = pendingGeneration(state);
+  const newest = state.generations.find((each) => each.number === pending) ?? current;
   try {
     return await effects.layering.pending({
       guest: state.name,
       engine: state.definition.engine,
       source: state.definition.source,
-      base: (state.generations.find((each) => each.number === newest) ?? currentGeneration(state)).base,
-      onto: await effects.pool.require(treeRef(state.name, newest)),
+      base: newest.base,
+      onto: await effects.pool.require(treeRef(state.name, newest.number)),
+      overrides: newest.overrides,
+      rpms: places.rpms,
       subject: `${state.name}, look for upgrades`,
       configuration: `${places.current}/root/etc`,
+      formerBase: current.base,
       scratch,
       ids: places.ids,
       mirror: state.definition.source.kind === 'debian' ? state.definition.source.mirror : undefined,

@@ -14,6 +14,7 @@ import { renderGenerationDropIn, renderNspawn } from '../units/nspawn.ts';
 import { placesOf, sysrootOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readGenerations } from './observe.ts';
+import { removeUnusedRpms } from './rpms.ts';
 
 export const deploy: Executor<StepArguments['deploy']> = {
   async apply({ guest, generation, previous }, effects) {
@@ -30,7 +31,7 @@ export const deploy: Executor<StepArguments['deploy']> = {
 };
 
 export const render: Executor<StepArguments['render']> = {
-  async apply({ guest, generation, origin, requested, definition }, effects) {
+  async apply({ guest, generation, origin, requested, overrides, definition }, effects) {
     const deployment = await unrecorded(effects, guest);
     const tree = await effects.pool.require(treeRef(guest, generation));
     const record: Generation = {
@@ -45,6 +46,7 @@ export const render: Executor<StepArguments['render']> = {
       deployment: deploymentId(deployment),
       mergedAt: (await readFile(mergedAtPath(effects, guest), 'utf8')).trim(),
       requested,
+      overrides,
       engine: await effects.layering.engineOf(tree, parseDefinition(guest, definition).engine),
     };
     await writeGeneration(effects, record);
@@ -100,8 +102,10 @@ export const retire: Executor<StepArguments['retire']> = {
 
 export const prune: Executor<StepArguments['prune']> = {
   async apply({ guest }, effects) {
-    if (guest !== undefined) await sysrootOf(effects, guest).cleanup();
-    else if (await exists(effects.pool.path)) await effects.pool.prune();
+    if (guest !== undefined) {
+      await sysrootOf(effects, guest).cleanup();
+      await removeUnusedRpms(effects, guest);
+    } else if (await exists(effects.pool.path)) await effects.pool.prune();
     return undefined;
   },
 };

@@ -6,6 +6,7 @@ import { clearWindow, closeWindow, openWindow, restageHost, seedWindow } from '.
 import { define, link, prepareHost, redefine, reload } from './host.ts';
 import { halt, settle, start, stop, swap } from './machine.ts';
 import { deleteGuest, keepData, unlink } from './removal.ts';
+import { keepRpms } from './rpms.ts';
 import { fetchBase, layer, makeSysroot } from './trees.ts';
 
 /** Facts of one run that later steps of the same run use and that may be lost in a crash. */
@@ -34,6 +35,7 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   'prepare-host': prepareHost,
   'make-sysroot': makeSysroot,
   'fetch-base': fetchBase,
+  'keep-rpms': keepRpms,
   layer,
   'open-window': openWindow,
   'seed-window': seedWindow,

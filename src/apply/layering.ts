@@ -1,5 +1,6 @@
 import type { EngineChoice } from '../model/engine.ts';
 import type { Commit, GuestName, PackageName } from '../model/names.ts';
+import type { Overrides } from '../model/overrides.ts';
 import type { Source } from '../model/source.ts';
 
 /** Makes trees. Implemented by src/engines and src/tree; executors know only this. */
@@ -18,8 +19,8 @@ export interface Layering {
   registerIds(ids: string, tree: Commit): Promise<void>;
   /** Layers packages on a tree; the ref points at the result. */
   build(request: LayerRequest): Promise<void>;
-  /** What `upgrade` would change, without building. */
-  pending(request: PendingRequest): Promise<PackageChange[]>;
+  /** What `upgrade` would change, without building; `unknown` where only building tells. */
+  pending(request: PendingRequest): Promise<PackageChange[] | 'unknown'>;
   /** Packages of a tree with their versions. */
   packages(commit: Commit): Promise<Map<string, string>>;
   /** Name of the engine that layers on this tree. */
@@ -41,13 +42,18 @@ export interface LayerRequest {
   engine: EngineChoice;
   onto: Commit;
   packages: readonly PackageName[];
+  overrides: Overrides;
+  /** Directory of the package files that replace others. */
+  rpms: string;
   upgrade: boolean;
   ref: string;
   /** The tree that this one replaces: if it would be made of the same packages, it is taken again. */
   previous?: Commit | undefined;
   subject: string;
-  /** The guest's own /etc: its package sources are used. Undefined for a new guest. */
+  /** The guest's own /etc: what was changed in its package sources is used. Undefined for a new guest. */
   configuration: string | undefined;
+  /** The base below the deployment that this /etc belongs to. */
+  formerBase: Commit | undefined;
   scratch: string;
   /** File with the user and group ids that the guest has had; read and written. */
   ids: string;

@@ -5,7 +5,7 @@ import { exists, writeFileAtomic } from '../system/files.ts';
 import { acquireLock } from '../system/lock.ts';
 import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
-import { readDefinition } from './observe.ts';
+import { readCurrent, readDefinition } from './observe.ts';
 
 export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
   async apply({ guest }, effects) {
@@ -56,7 +56,7 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
 };
 
 export const layer: Executor<StepArguments['layer']> = {
-  async apply({ guest, generation, onto, packages, upgrade, unlike }, effects) {
+  async apply({ guest, generation, onto, packages, overrides, upgrade, unlike }, effects) {
     const places = placesOf(effects, guest);
     const { source, engine } = await readDefinition(effects.paths, guest);
     const ref = treeRef(guest, generation);
@@ -65,17 +65,21 @@ export const layer: Executor<StepArguments['layer']> = {
     );
     await effects.layering.clean(places.scratch);
     const etc = `${places.current}/root/etc`;
+    const current = await readCurrent(places.current);
     const replaced = unlike === undefined ? undefined : await effects.pool.require(treeRef(guest, unlike));
     await effects.layering.build({
       guest,
       engine,
       onto: lower,
       packages,
+      overrides,
+      rpms: places.rpms,
       upgrade,
       ref,
       previous: replaced,
       subject: `${guest}, generation ${generation}`,
       configuration: (await exists(etc)) ? etc : undefined,
+      formerBase: current === undefined ? undefined : await effects.pool.resolve(baseRef(guest, current)),
       scratch: places.scratch,
       ids: places.ids,
       mirror: source.kind === 'debian' ? source.mirror : undefined,

@@ -1,5 +1,6 @@
 import { renderTable } from '../app/output.ts';
 import { parseGuestName } from '../model/names.ts';
+import type { Overrides } from '../model/overrides.ts';
 import { pendingGeneration, previousGeneration, type GuestState } from '../plan/state.ts';
 import type { Verb } from './verb.ts';
 
@@ -37,6 +38,7 @@ interface GenerationLine {
   base: string;
   tree: string;
   requested: string[];
+  overrides: Overrides;
   flags: string[];
   switches: GuestState['events'];
 }
@@ -56,6 +58,7 @@ function describeGenerations(state: GuestState): GenerationLine[] {
       base: each.base,
       tree: each.tree,
       requested: [...each.requested],
+      overrides: each.overrides,
       flags: [
         ...marks.filter(([, number]) => number === each.number).map(([flag]) => flag),
         ...(state.pinned.has(each.number) ? ['pinned'] : []),

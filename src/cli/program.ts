@@ -13,6 +13,7 @@ import { history } from './history.ts';
 import { install } from './install.ts';
 import { list } from './list.ts';
 import { logs } from './logs.ts';
+import { override } from './override.ts';
 import { pin } from './pin.ts';
 import { rebase } from './rebase.ts';
 import { recover } from './recover.ts';
@@ -35,6 +36,7 @@ const VERBS: readonly Verb[] = [
   uninstall,
   upgrade,
   rebase,
+  override,
   rollback,
   pin,
   unpin,

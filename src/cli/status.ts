@@ -1,5 +1,6 @@
 import { formatNetwork, formatPort } from '../model/network.ts';
 import { parseGuestName } from '../model/names.ts';
+import type { Overrides } from '../model/overrides.ts';
 import { formatSource } from '../model/source.ts';
 import { currentGeneration, pendingGeneration, previousGeneration, type GuestState } from '../plan/state.ts';
 import type { Verb } from './verb.ts';
@@ -35,6 +36,7 @@ export interface GuestLine {
   base: string;
   engine: string;
   requested: string[];
+  overrides: Overrides;
   network: string;
   ports: string[];
   generations: number;
@@ -57,6 +59,7 @@ export function describeGuest(state: GuestState): GuestLine {
     base: current.base,
     engine: current.engine,
     requested: [...current.requested],
+    overrides: current.overrides,
     network: formatNetwork(state.definition.network),
     ports: state.definition.ports.map(formatPort),
     generations: state.generations.length,
@@ -80,6 +83,8 @@ function renderGuest(guest: GuestLine): string {
     ['Pinned', guest.pinned.length === 0 ? undefined : guest.pinned.join(', ')],
     ['From', guest.from],
     ['Packages', guest.requested.join(' ') || '-'],
+    ['Removed', guest.overrides.removed.join(' ') || undefined],
+    ['Replaced', guest.overrides.replaced.map(({ nevra }) => nevra).join(' ') || undefined],
     ['Tree', guest.tree],
     ['Network', [guest.network, ...guest.ports].join(' ')],
     ['Switched', renderSwitch(guest)],

@@ -5,9 +5,11 @@ import type {
   PackageChange,
   PendingRequest,
 } from '../apply/layering.ts';
-import type { EngineChoice } from '../model/engine.ts';
+import { canOverride, type EngineChoice } from '../model/engine.ts';
+import type { GuardWindow } from '../guard/window.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
+import { hasOverrides, rpmFileName } from '../model/overrides.ts';
 import type { Paths } from '../model/paths.ts';
 import type { Source } from '../model/source.ts';
 import { readOptional, writeFileAtomic } from '../system/files.ts';
@@ -24,6 +26,8 @@ import {
 } from '../tree/ids.ts';
 import { cleanScratch } from '../tree/scratch.ts';
 import { AptEngine } from './apt.ts';
+import { RpmOstreeHostEngine } from './rpmostree/host.ts';
+import { RpmOstreeEngine } from './rpmostree/isolated.ts';
 import { comparePackages } from './comparison.ts';
 import { DnfEngine } from './dnf.ts';
 import type { Engine } from './engine.ts';
@@ -33,6 +37,8 @@ export interface LayeringSettings {
   runner: Runner;
   pool: Repo;
   paths: Paths;
+  /** For the engine that works on the host itself. */
+  window: GuardWindow;
   environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -79,19 +85,21 @@ export class EngineLayering implements Layering {
 
   async build(request: LayerRequest): Promise<void> {
     const { pool } = this.#settings;
-    const { onto, packages, upgrade, ref } = request;
+    const { onto, packages, overrides, upgrade, ref } = request;
+    const layers = packages.length > 0 || hasOverrides(overrides);
     const registry = await readRegistry(request.ids);
-    if (packages.length === 0 && !upgrade && registry === EMPTY_REGISTRY) {
+    if (!layers && !upgrade && registry === EMPTY_REGISTRY) {
       // Nothing to add, and no ids to keep: the tree is the base itself.
       await this.registerIds(request.ids, onto);
       await pool.setRef(ref, onto);
       return;
     }
-    const engine = await this.#engineFor(onto, request.engine, packages.length > 0);
+    const engine = await this.#engineFor(onto, request.engine, layers);
     if (engine === undefined) {
       await pool.setRef(ref, onto);
       return;
     }
+    if (hasOverrides(overrides) && !canOverride(engine.name)) throw overridden(request.guest, engine.name);
     const built = await engine.build({
       ...this.#engineRequest(request, registry),
       packages,
@@ -104,7 +112,7 @@ export class EngineLayering implements Layering {
     for (const text of built.warnings) request.warning(text);
   }
 
-  async pending(request: PendingRequest): Promise<PackageChange[]> {
+  async pending(request: PendingRequest): Promise<PackageChange[] | 'unknown'> {
     const { pool } = this.#settings;
     const { source, base, onto } = request;
     const changes: PackageChange[] = [];
@@ -112,7 +120,11 @@ export class EngineLayering implements Layering {
       // Its files may differ without any package having another version.
       const fresh = await this.refreshBase(source, request.detail, request.warning);
       if ((await pool.contentChecksum(fresh)) !== (await pool.contentChecksum(base))) {
-        const packages = comparePackages(await this.packages(base), await this.packages(fresh));
+        const { removed, replaced } = request.overrides;
+        const overridden = new Set<string>([...removed, ...replaced.map(({ name }) => name)]);
+        const packages = comparePackages(await this.packages(base), await this.packages(fresh)).filter(
+          (each) => !overridden.has(each.package),
+        );
         changes.push(
           ...(packages.length > 0
             ? packages
@@ -125,6 +137,7 @@ export class EngineLayering implements Layering {
     const registry = await readRegistry(request.ids);
     const known = new Set(changes.map((each) => each.package));
     const found = await engine.checkUpgrades(this.#engineRequest(request, registry));
+    if (found === 'unknown') return changes.length > 0 ? changes : found;
     return [...changes, ...found.filter((each) => !known.has(each.package))];
   }
 
@@ -159,7 +172,7 @@ export class EngineLayering implements Layering {
 
   /** Reads the host's apt configuration only when a tree is made: `status` needs none of it. */
   async #equip(): Promise<Workshop> {
-    const { runner, environment } = this.#settings;
+    const { runner, environment, window } = this.#settings;
     const host = await observeHostApt(runner);
     const { http_proxy, https_proxy, no_proxy } = cleanEnvironment(environment);
     const proxies = Object.entries({ http_proxy, https_proxy, no_proxy }).flatMap(([key, value]) =>
@@ -168,8 +181,10 @@ export class EngineLayering implements Layering {
     const common = { runner, now: () => new Date(), proxies: Object.fromEntries(proxies) };
     const apt = new AptEngine({ ...common, transport: host.transport });
     const dnf = new DnfEngine(common);
+    const isolated = new RpmOstreeEngine({ runner, proxies: common.proxies, rpm: dnf });
+    const hosted = new RpmOstreeHostEngine({ runner, window, rpm: dnf, repo: '/sysroot/ostree/repo' });
     return {
-      engines: [apt, dnf],
+      engines: [apt, isolated, dnf, hosted],
       bases: new Bases({ runner, host, architecture: process.arch, engine: apt }),
     };
   }
@@ -189,10 +204,16 @@ export class EngineLayering implements Layering {
     request: Omit<LayerRequest, 'ref' | 'packages' | 'upgrade'>,
     registry: IdRegistry,
   ): Omit<Parameters<Engine['build']>[0], 'ref' | 'packages' | 'upgrade' | 'subject'> {
+    const { removed, replaced } = request.overrides;
     return {
       pool: this.#settings.pool,
       base: request.onto,
+      overrides: {
+        removed,
+        replaced: replaced.map((each) => ({ ...each, path: `${request.rpms}/${rpmFileName(each)}` })),
+      },
       configuration: request.configuration,
+      formerBase: request.formerBase,
       registry,
       scratch: request.scratch,
       cache: `${this.#settings.paths.state}/cache/${request.guest}`,
@@ -201,6 +222,13 @@ export class EngineLayering implements Layering {
       progress: request.detail,
     };
   }
+}
+
+function overridden(guest: string, engine: string): Failure {
+  return new Failure('unsupported', `packages of the base cannot be overridden with the engine ${engine}`, {
+    guest,
+    hint: `Set Engine=rpm-ostree:host in the guest’s definition, or take the overrides back first: guestree override ${guest} reset --all`,
+  });
 }
 
 function tell(base: Pick<Base, 'commit' | 'warnings'>, warning: (text: string) => void): Commit {

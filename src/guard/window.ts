@@ -101,14 +101,17 @@ export class GuardWindow {
     );
   }
 
-  /** The commit that is staged in the window's stateroot. @throws Failure `conflict` if somebody staged something else */
-  async result(): Promise<{ commit: Commit; origin: string }> {
+  /**
+   * The commit that is staged in the window's stateroot, and its deployment's directory.
+   * @throws Failure `conflict` if somebody staged something else
+   */
+  async result(): Promise<{ commit: Commit; origin: string; directory: string }> {
     const saved = await this.#require();
     const staged = await readStaged(this.#settings.places);
     if (staged.kind === 'staged' && staged.deployment.target.stateroot === saved.stateroot) {
       const { commit } = staged.deployment.target;
-      const origin = await readOptional(`${this.#directory(saved.stateroot, staged.id)}.origin`);
-      return { commit, origin: origin ?? '' };
+      const directory = this.#directory(saved.stateroot, staged.id);
+      return { commit, origin: (await readOptional(`${directory}.origin`)) ?? '', directory };
     }
     throw new Failure(
       'conflict',

@@ -9,6 +9,11 @@ import { quoted } from './names.ts';
 export const ENGINE_CHOICES = ['auto', 'apt', 'dnf', 'rpm-ostree', 'rpm-ostree:host'] as const;
 export type EngineChoice = (typeof ENGINE_CHOICES)[number];
 
+/** Whether packages of the base can be removed or replaced with this engine. */
+export function canOverride(engine: string): boolean {
+  return engine === 'rpm-ostree' || engine === 'rpm-ostree:host';
+}
+
 export function parseEngineChoice(value: string): EngineChoice {
   const found = ENGINE_CHOICES.find((each) => each === value);
   if (found !== undefined) return found;

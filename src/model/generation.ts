@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { Failure } from './failure.ts';
 import { isCommit, parseGuestName, parsePackageName, type Commit } from './names.ts';
+import { isNevra, isSha256, NO_OVERRIDES } from './overrides.ts';
 
 /** What made a generation. */
-export const ORIGINS = ['create', 'adopt', 'install', 'uninstall', 'upgrade', 'rebase'] as const;
+export const ORIGINS = ['create', 'adopt', 'install', 'uninstall', 'upgrade', 'rebase', 'override'] as const;
 export type Origin = (typeof ORIGINS)[number];
 
 const commit = z.custom<Commit>(
@@ -48,6 +49,19 @@ const schema = z.object({
   mergedAt: z.iso.datetime(),
   /** The packages that were asked for, in the order in which they were. */
   requested: z.array(packageName),
+  /** What is removed from the base and replaced in it. */
+  overrides: z
+    .object({
+      removed: z.array(packageName),
+      replaced: z.array(
+        z.object({
+          name: packageName,
+          nevra: z.string().refine(isNevra, 'not NAME-VERSION-RELEASE.ARCH'),
+          sha256: z.string().refine(isSha256, 'not a checksum'),
+        }),
+      ),
+    })
+    .default(NO_OVERRIDES),
   engine: z.string(),
 });
 

@@ -59,6 +59,8 @@ export interface GuestPaths {
   /** What happened to generations, one JSON object a line. */
   events: string;
   pins: string;
+  /** Package files that replace packages of the base, each under its checksum. */
+  rpms: string;
   scratch: string;
   journal: string;
   lock: string;
@@ -79,6 +81,7 @@ export function guestPaths(paths: Paths, name: GuestName): GuestPaths {
     ids: `${root}/ids.json`,
     events: `${root}/events`,
     pins: `${root}/pins`,
+    rpms: `${root}/rpms`,
     scratch: `${paths.state}/scratch/${name}`,
     journal: `${paths.state}/journal/${name}`,
     lock: `${paths.locks}/${name}`,

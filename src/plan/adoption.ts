@@ -9,6 +9,7 @@ import {
   type Commit,
   type PackageName,
 } from '../model/names.ts';
+import { NO_OVERRIDES } from '../model/overrides.ts';
 import type { Plan } from './step.ts';
 
 /** Taking over a guest that lives in a stateroot of the host's own sysroot. Nothing here touches the machine. */
@@ -163,7 +164,10 @@ export function planAdopt(adoption: Adoption): Plan {
       { action: 'adopt-tree', guest, generation, commit, base, kept },
       { action: 'deploy', guest, generation, previous: undefined },
       { action: 'adopt-data', guest, stateroot, deployments },
-      { action: 'render', guest, generation, origin: 'adopt', requested: packages, definition: text },
+      {
+        ...{ action: 'render', guest, generation, origin: 'adopt', requested: packages },
+        ...{ overrides: NO_OVERRIDES, definition: text },
+      },
       { action: 'swap', guest, generation, previous: undefined },
       { action: 'link', guest },
       { action: 'reload' },

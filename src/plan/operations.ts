@@ -2,6 +2,7 @@ import { parseDefinition, renderDefinition, type Definition } from '../model/def
 import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
+import { hasOverrides, NO_OVERRIDES, type Overrides } from '../model/overrides.ts';
 import {
   currentGeneration,
   isFresh,
@@ -31,11 +32,15 @@ export function planCreate(definition: Definition, packages: PackageName[], star
         generation,
         onto: 'base',
         packages,
+        overrides: NO_OVERRIDES,
         upgrade: false,
         unlike: undefined,
       }),
       { action: 'deploy', guest, generation, previous: undefined },
-      { action: 'render', guest, generation, origin: 'create', requested: packages, definition: text },
+      {
+        ...{ action: 'render', guest, generation, origin: 'create', requested: packages },
+        ...{ overrides: NO_OVERRIDES, definition: text },
+      },
       { action: 'swap', guest, generation, previous: undefined },
       { action: 'link', guest },
       { action: 'reload' },
@@ -126,19 +131,22 @@ interface Change {
   base: 'refresh' | 'source' | number;
   onto: 'base' | number;
   packages: PackageName[];
+  /** Those of the newest generation if left out. */
+  overrides?: Overrides;
   upgrade: boolean;
   doSwitch: boolean;
 }
 
-function planChange(
+export function planChange(
   state: GuestState,
-  origin: 'install' | 'uninstall' | 'upgrade' | 'rebase',
+  origin: 'install' | 'uninstall' | 'upgrade' | 'rebase' | 'override',
   requested: PackageName[],
   change: Change,
 ): Plan {
   const guest = state.name;
   const generation = nextNumber(state);
-  const newestNumber = newest(state).number;
+  const { number: newestNumber, overrides: former } = newest(state);
+  const overrides = change.overrides ?? former;
   const definition = renderDefinition(state.definition);
   return {
     operation: origin,
@@ -151,11 +159,12 @@ function planChange(
         generation,
         onto: change.onto,
         packages: change.packages,
+        overrides,
         upgrade: change.upgrade,
         unlike: origin === 'upgrade' ? newestNumber : undefined,
       }),
       { action: 'deploy', guest, generation, previous: state.current },
-      { action: 'render', guest, generation, origin, requested, definition },
+      { action: 'render', guest, generation, origin, requested, overrides, definition },
       ...(change.doSwitch ? switchSteps(state, generation, origin, true) : []),
     ],
   };
@@ -163,9 +172,10 @@ function planChange(
 
 /** The host's daemon layers inside a guard window; the other engines touch nothing of the host. */
 function layerSteps(engine: EngineChoice, args: StepArguments['layer']): Step[] {
-  const { guest, generation, onto, packages } = args;
+  const { guest, generation, onto, packages, overrides } = args;
   const layer: Step = { action: 'layer', ...args };
-  if (engine !== 'rpm-ostree:host' || packages.length === 0) return [layer];
+  const nothing = packages.length === 0 && !hasOverrides(overrides);
+  if (engine !== 'rpm-ostree:host' || nothing) return [layer];
   return [
     { action: 'open-window', guest },
     { action: 'seed-window', guest, generation, onto },
@@ -272,7 +282,7 @@ export function requireGeneration(state: GuestState, generation: number): void {
 }
 
 /** What a change starts from: a pending generation if there is one, else the current one. */
-function newest(state: GuestState): ReturnType<typeof currentGeneration> {
+export function newest(state: GuestState): ReturnType<typeof currentGeneration> {
   const pending = pendingGeneration(state);
   return state.generations.find((each) => each.number === pending) ?? currentGeneration(state);
 }

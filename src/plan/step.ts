@@ -1,5 +1,6 @@
 import type { Origin } from '../model/generation.ts';
 import type { Commit, GuestName, PackageName } from '../model/names.ts';
+import type { Overrides } from '../model/overrides.ts';
 
 /**
  * Every action that changes something, with its arguments. The union of steps and the total map of executors
@@ -15,12 +16,16 @@ export interface StepArguments {
   'make-sysroot': { guest: GuestName };
   /** The base tree of a new generation: imported, refreshed from its source, or the one of another generation. */
   'fetch-base': { guest: GuestName; generation: number; from: 'source' | 'refresh' | number };
+  /** Package files that replace packages of the base are copied into the guest's directory, under their checksums. */
+  'keep-rpms': { guest: GuestName; files: { path: string; name: PackageName; sha256: string }[] };
   /** The tree of a new generation: packages layered on its base, or on the tree of another generation. */
   layer: {
     guest: GuestName;
     generation: number;
     onto: 'base' | number;
     packages: PackageName[];
+    /** What is removed from the base and replaced in it, by an engine that can. */
+    overrides: Overrides;
     /** Bring every package to the newest version. */
     upgrade: boolean;
     /** The generation that it must differ from; equal content means that nothing changed. */
@@ -51,6 +56,7 @@ export interface StepArguments {
     generation: number;
     origin: Origin;
     requested: PackageName[];
+    overrides: Overrides;
     definition: string;
   };
   /** The definition in /etc/guestree. */
@@ -108,10 +114,14 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
       : from === 'refresh'
         ? `Refresh the base tree for generation ${generation}.`
         : `Use the base tree of generation ${from} for generation ${generation}.`,
-  layer: ({ generation, onto, packages, upgrade }) => {
+  'keep-rpms': ({ guest, files }) =>
+    `Keep the package file${files.length === 1 ? '' : 's'} of ${list(files.map(({ name }) => name))} for ${guest}.`,
+  layer: ({ generation, onto, packages, overrides: { removed, replaced }, upgrade }) => {
     const what = packages.length === 0 ? 'no packages' : list(packages);
     const where = onto === 'base' ? 'the base tree' : `the tree of generation ${onto}`;
-    return `Build the tree of generation ${generation}: ${what} on ${where}${upgrade ? ', all packages upgraded' : ''}.`;
+    const less = removed.length === 0 ? '' : ` without ${list(removed)}`;
+    const other = replaced.length === 0 ? '' : ` with ${list(replaced.map(({ nevra }) => nevra))}`;
+    return `Build the tree of generation ${generation}: ${what} on ${where}${less}${other}${upgrade ? ', all packages upgraded' : ''}.`;
   },
   'open-window': () => "Save the host's staged deployment and hold back shutdown.",
   'seed-window': ({ guest, generation, onto }) => {

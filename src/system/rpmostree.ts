@@ -11,8 +11,8 @@ export type RpmOstreeOperation =
   | { verb: 'upgrade'; install?: readonly string[]; uninstall?: readonly string[] }
   | { verb: 'rebase'; refspec: string; revision?: Commit }
   | { verb: 'override-remove' | 'override-reset'; packages: readonly string[] }
-  /** Absolute paths of .rpm files. */
-  | { verb: 'override-replace'; files: readonly string[] };
+  /** Absolute paths of .rpm files; `remove` in the same transaction. */
+  | { verb: 'override-replace'; files: readonly string[]; remove?: readonly string[] };
 
 export interface RpmOstreeOptions {
   /** The stateroot. Without it rpm-ostree takes the booted one. */
@@ -74,7 +74,11 @@ export function rpmOstreeArguments(operation: RpmOstreeOperation, options: RpmOs
         ...requireWords(operation.packages),
       ];
     case 'override-replace':
-      return ['override', 'replace', ...common, ...requireWords(operation.files)];
+      return [
+        ...['override', 'replace', ...common],
+        ...(operation.remove ?? []).map((name) => `--remove=${requireWord(name)}`),
+        ...requireWords(operation.files),
+      ];
   }
 }
 

@@ -85,7 +85,7 @@ const FILES = { indexes: 1116, bases: 1117, directories: 1118 };
  * A header: the number of entries and the length of the data, then 16 bytes an entry (tag, type, offset, count), then
  * the data (rpm's docs/manual/format_header.md; in the database without its magic number).
  */
-function parseHeader(blob: Buffer): RpmPackage {
+export function parseHeader(blob: Buffer): RpmPackage {
   const entries = new Map<number, { type: number; offset: number; count: number }>();
   const length = blob.readUInt32BE(0);
   const data = blob.subarray(8 + 16 * length);

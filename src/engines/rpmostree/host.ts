@@ -1,12 +1,21 @@
-import { isDeepStrictEqual } from 'node:util';
+import { mkdir } from 'node:fs/promises';
 import type { GuardWindow } from '../../guard/window.ts';
 import { windowStateroot } from '../../guard/names.ts';
 import type { Commit } from '../../model/names.ts';
 import { parseGuestName } from '../../model/names.ts';
 import type { Repo } from '../../system/ostree.ts';
-import { RpmOstree } from '../../system/rpmostree.ts';
+import { RpmOstree, type RpmOstreeOperation } from '../../system/rpmostree.ts';
 import type { Runner } from '../../system/run.ts';
+import { cleanScratch } from '../../tree/scratch.ts';
+import {
+  dropOutwardLinks,
+  makeConfiguration,
+  putConfiguration,
+  RPM_CONFIGURATION,
+} from '../configuration.ts';
+import { packageSpec } from '../dnf.ts';
 import type { BuildRequest, BuildResult, BuildTarget, Engine, PackageChange } from '../engine.ts';
+import { planLayers, sameAsPrevious } from './layers.ts';
 
 export interface HostSettings {
   runner: Runner;
@@ -46,42 +55,69 @@ export class RpmOstreeHostEngine implements Engine {
     return this.#settings.rpm.compareVersions(a, b);
   }
 
-  /** Without packages the result is the base itself: it was brought up to date where it comes from. */
+  /** Without layers the result is the base itself: it was brought up to date where it comes from. */
   async build(request: BuildRequest & BuildTarget): Promise<BuildResult> {
-    const { pool, base, packages, ref, registry, progress } = request;
+    const { pool, base, ref, registry } = request;
+    const { runner, window, repo, rpm } = this.#settings;
+    const { operations, warnings } = await planLayers(
+      rpm,
+      request,
+      request.packages.map(packageSpec),
+      ({ path }) => path,
+    );
     const unchanged = async (commit: Commit): Promise<BuildResult> => {
       await pool.setRef(ref, commit);
-      return { commit, unchanged: true, registry, warnings: [] };
+      return { commit, unchanged: true, registry, warnings };
     };
-    if (packages.length === 0) return unchanged(base);
-    const { runner, window, repo } = this.#settings;
-    const outcome = await new RpmOstree(runner).change(
-      { verb: 'install', packages },
-      { os: windowStateroot(parseGuestName(request.hostname)), lockFinalization: true },
-      ({ text, percent }) => progress(percent === undefined ? text : `${text} ${percent}%`),
-    );
-    // All of them are in the base already.
-    if (outcome === 'unchanged') return unchanged(base);
+    if (operations.length === 0) return unchanged(base);
+    await mkdir(request.scratch, { recursive: true, mode: 0o700 });
+    try {
+      const configuration = await this.#configuration(request, warnings);
+      let changed = false;
+      for (const operation of operations) {
+        // rpm-ostree reads the sources of the staged deployment, and each call stages another one.
+        const { directory } = await window.result();
+        await putConfiguration(runner, configuration, directory, RPM_CONFIGURATION);
+        if ((await this.#change(request, operation)) === 'changed') changed = true;
+      }
+      // All of the packages are in the base already.
+      if (!changed) return await unchanged(base);
+    } finally {
+      await cleanScratch(runner, request.scratch);
+    }
     const { commit } = await window.result();
     await pool.pullLocal(repo, commit);
-    const same = await this.#sameAsPrevious(request, commit);
+    const same = await sameAsPrevious(rpm, request, commit);
     if (same !== undefined) return unchanged(same);
     await pool.setRef(ref, commit);
-    return { commit, unchanged: false, registry, warnings: [] };
+    return { commit, unchanged: false, registry, warnings };
   }
 
-  /**
-   * rpm-ostree writes a new package database at each layering, so equal packages on an equal base never give an equal
-   * tree. The tree that is replaced has its base as its parent, as layered commits have.
-   */
-  async #sameAsPrevious(request: BuildRequest & BuildTarget, fresh: Commit): Promise<Commit | undefined> {
-    const { pool, previous, base } = request;
-    if (previous === undefined) return undefined;
-    const before = await pool.resolve(`${previous}^`);
-    if (before === undefined || (await pool.contentChecksum(before)) !== (await pool.contentChecksum(base)))
-      return undefined;
-    const [old, now] = [await this.packages(pool, previous), await this.packages(pool, fresh)];
-    return isDeepStrictEqual([...old].sort(), [...now].sort()) ? previous : undefined;
+  async #change(request: BuildRequest, operation: RpmOstreeOperation): Promise<'changed' | 'unchanged'> {
+    return new RpmOstree(this.#settings.runner).change(
+      operation,
+      { os: windowStateroot(parseGuestName(request.hostname)), lockFinalization: true },
+      ({ text, percent }) => request.progress(percent === undefined ? text : `${text} ${percent}%`),
+    );
+  }
+
+  /** The package sources for the seed that is staged, without links that would lead the host's daemon elsewhere. */
+  async #configuration(request: BuildRequest, warnings: string[]): Promise<string> {
+    const { runner, window } = this.#settings;
+    const into = `${request.scratch}/etc`;
+    const { directory } = await window.result();
+    await makeConfiguration(runner, request, {
+      tree: `${directory}/usr/etc`,
+      names: RPM_CONFIGURATION,
+      into,
+    });
+    const dropped = await dropOutwardLinks(into);
+    if (dropped.length > 0) {
+      warnings.push(
+        `Links that lead to another directory are not used on the host: ${dropped.map((path) => `/etc/${path}`).join(', ')}.`,
+      );
+    }
+    return into;
   }
 
   /** rpm-ostree tells only by layering again, and that needs the guard window. */

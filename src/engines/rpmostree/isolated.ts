@@ -1,14 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { Failure } from '../../model/failure.ts';
+import { EXIT_UNCHANGED, Failure } from '../../model/failure.ts';
 import type { Commit } from '../../model/names.ts';
+import { rpmFileName } from '../../model/overrides.ts';
 import { inspectCommit } from '../../system/commit.ts';
 import { deploymentId, type Repo } from '../../system/ostree.ts';
-import {
-  parseProgress,
-  rpmOstreeArguments,
-  rpmOstreeOutcome,
-  type RpmOstreeOperation,
-} from '../../system/rpmostree.ts';
+import { parseProgress, rpmOstreeArguments, rpmOstreeOutcome } from '../../system/rpmostree.ts';
 import type { Runner } from '../../system/run.ts';
 import { parseVariantString } from '../../system/varianttext.ts';
 import { extendRegistry, type IdRegistry } from '../../tree/ids.ts';
@@ -16,9 +12,17 @@ import { cleanScratch } from '../../tree/scratch.ts';
 import { comparePackages } from '../comparison.ts';
 import { makeConfiguration, RPM_CONFIGURATION } from '../configuration.ts';
 import { packageSpec } from '../dnf.ts';
-import type { BuildRequest, BuildResult, BuildTarget, Engine, PackageChange } from '../engine.ts';
+import type {
+  BuildRequest,
+  BuildResult,
+  BuildTarget,
+  Engine,
+  PackageChange,
+  ReplacingRpm,
+} from '../engine.ts';
 import { movedAccounts } from './accounts.ts';
-import { runMachine } from './machine.ts';
+import { planLayers, sameAsPrevious, type LayerWork } from './layers.ts';
+import { runMachine, type Argv, type MachineResult } from './machine.ts';
 import { ScratchSysroot, STATEROOT } from './sysroot.ts';
 
 export interface IsolatedSettings {
@@ -70,24 +74,34 @@ export class RpmOstreeEngine implements Engine {
 
   /**
    * An upgrade begins with the tree that it replaces, so that rpm-ostree itself sees whether there is anything new;
-   * everything else begins with `base`. Packages of the base tree are never exchanged: a newer base brings newer ones.
+   * everything else begins with `base`, with overrides an upgrade, too. Other packages of the base tree are never
+   * exchanged: a newer base brings newer ones.
    */
   async build(request: BuildRequest & BuildTarget): Promise<BuildResult> {
     const { pool, base, packages, ref, upgrade, previous } = request;
+    const { rpm } = this.#settings;
     const requested = packages.map(packageSpec);
-    if (requested.length === 0) return this.#keep(request, base);
+    const work = await planLayers(rpm, request, requested, placeInside);
+    const keep = async (commit: Commit): Promise<BuildResult> => {
+      const kept = await this.#keep(request, commit);
+      return { ...kept, warnings: [...work.warnings, ...kept.warnings] };
+    };
+    if (work.operations.length === 0) return keep(base);
     const own = await this.#start(pool, base);
     if (own === undefined) throw orphan(base);
-    const replaced = upgrade && previous !== undefined ? await this.#start(pool, previous) : undefined;
+    const goOn = upgrade && previous !== undefined && work.operations.every(({ verb }) => verb === 'install');
+    const replaced = goOn ? await this.#start(pool, previous) : undefined;
     const layered = replaced !== undefined && replaced.tree !== replaced.base ? replaced : undefined;
     const start = layered === undefined ? own : { tree: layered.tree, base: own.base, requested };
-    const operation: RpmOstreeOperation =
-      layered === undefined ? { verb: 'install', packages: requested } : { verb: 'upgrade' };
-    return this.#work(request, start, operation, async (sysroot, commit) => {
-      if (commit === base || commit === start.tree) return this.#keep(request, commit);
+    if (layered !== undefined) work.operations = [{ verb: 'upgrade' }];
+    return this.#work(request, start, work, async (sysroot, commit) => {
+      if (commit === base || commit === start.tree) return keep(commit);
       await sysroot.deliver(pool, commit);
+      const same = await sameAsPrevious(rpm, request, commit);
+      if (same !== undefined) return keep(same);
       await pool.setRef(ref, commit);
-      return { commit, unchanged: false, ...(await this.#accounts(request, commit)) };
+      const { registry, warnings } = await this.#accounts(request, commit);
+      return { commit, unchanged: false, registry, warnings: [...work.warnings, ...warnings] };
     });
   }
 
@@ -97,19 +111,28 @@ export class RpmOstreeEngine implements Engine {
     const start = await this.#start(pool, base);
     if (start === undefined) throw orphan(base);
     if (start.requested.length === 0) return [];
-    return this.#work(request, start, { verb: 'upgrade' }, async (sysroot, commit) =>
+    const below = { tree: start.base, base: start.base, requested: [] };
+    const work = await planLayers(
+      this.#settings.rpm,
+      { ...request, base: start.base },
+      start.requested,
+      placeInside,
+    );
+    const overridden = work.operations.length > 1;
+    if (!overridden) work.operations = [{ verb: 'upgrade' }];
+    return this.#work(request, overridden ? below : start, work, async (sysroot, commit) =>
       comparePackages(await this.packages(pool, base), await this.packages(sysroot.repo, commit)),
     );
   }
 
   /**
-   * Runs one operation in a machine that is booted from `start`, and gives the commit that is the first to be booted
+   * Runs the operations in a machine that is booted from `start`, and gives the commit that is the first to be booted
    * afterwards to `use`. Nothing of it is left in the scratch directory.
    */
   async #work<T>(
     request: Room,
     start: Start,
-    operation: RpmOstreeOperation,
+    { operations, files }: LayerWork,
     use: (sysroot: ScratchSysroot, commit: Commit) => Promise<T>,
   ): Promise<T> {
     const { runner, proxies } = this.#settings;
@@ -125,12 +148,12 @@ export class RpmOstreeEngine implements Engine {
       // Upgrades are booted from the old tree, and look where the new one will.
       await pool.checkoutPart(start.base, '/usr/etc', `${scratch}/pristine`);
       const into = `${scratch}/etc`;
-      await makeConfiguration(runner, request, { tree: `${scratch}/pristine`, names: RPM_CONFIGURATION, into });
-      await sysroot.configure(
-        deployment,
+      await makeConfiguration(runner, request, {
+        tree: `${scratch}/pristine`,
+        names: RPM_CONFIGURATION,
         into,
-        await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
-      );
+      });
+      await sysroot.configure(deployment, into, await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
       const result = await runMachine(
         runner,
         {
@@ -143,11 +166,15 @@ export class RpmOstreeEngine implements Engine {
             hostname,
             proxies,
           },
+          files: files.map((file) => ({ from: file.path, to: placeInside(file) })),
           progress: (line) => progress(parseProgress(line).text),
         },
-        ['/usr/bin/rpm-ostree', ...rpmOstreeArguments(operation, { os: STATEROOT })],
+        operations.map((operation): Argv => [
+          '/usr/bin/rpm-ostree',
+          ...rpmOstreeArguments(operation, { os: STATEROOT }),
+        ]),
       );
-      if (rpmOstreeOutcome(result) === 'unchanged') return await use(sysroot, start.tree);
+      if (outcomeOf(result) === 'unchanged') return await use(sysroot, start.tree);
       const first = await sysroot.result();
       if (deploymentId(first) !== deployment) return await use(sysroot, first.commit);
       throw new Failure(
@@ -197,6 +224,18 @@ export class RpmOstreeEngine implements Engine {
       warnings: movedAccounts(registry, { passwd, group }),
     };
   }
+}
+
+function placeInside(file: ReplacingRpm): string {
+  return `/run/guestree/rpms/${rpmFileName(file)}`;
+}
+
+/** What came of all operations. @throws Failure for the one that failed */
+function outcomeOf({ exitCodes, stdout, stderr }: MachineResult): 'changed' | 'unchanged' {
+  const [only = 1, ...others] = exitCodes;
+  const failed = exitCodes.find((code) => code !== 0 && code !== EXIT_UNCHANGED);
+  if (failed === undefined && others.length > 0) return exitCodes.includes(0) ? 'changed' : 'unchanged';
+  return rpmOstreeOutcome({ exitCode: failed ?? only, stdout, stderr });
 }
 
 /** A list of strings as g_variant_print() writes it: `['a', 'b']`, or `@as []`. */

@@ -19,6 +19,8 @@ const RECORD = {
   engine: 'apt',
 } as const;
 
+const RPM = { name: 'hello', nevra: 'hello-1:2.0~rc1-1.fc42.x86_64', sha256: COMMIT } as const;
+
 const PATH = '/srv/generations/7/generation.json';
 
 function refusal(record: unknown): string {
@@ -31,9 +33,17 @@ function refusal(record: unknown): string {
 describe('a generation record', () => {
   test('is the same after it was written and read', () => {
     const record = parseGeneration(JSON.stringify(RECORD), PATH);
-    expect(record).toEqual(RECORD);
+    // A record from before there were overrides is as good.
+    expect(record).toEqual({ ...RECORD, overrides: { removed: [], replaced: [] } });
     expect(parseGeneration(renderGeneration(record), PATH)).toEqual(record);
     expect(renderGeneration(record)).toMatch(/\}\n$/);
+  });
+
+  test('keeps its overrides', () => {
+    const overrides = { removed: ['nano'], replaced: [RPM] };
+    const record = parseGeneration(JSON.stringify({ ...RECORD, overrides }), PATH);
+    expect(record.overrides).toEqual(overrides);
+    expect(parseGeneration(renderGeneration(record), PATH)).toEqual(record);
   });
 
   test.each(ORIGINS)('may come from %s', (createdBy) => {
@@ -84,6 +94,12 @@ describe('a generation record', () => {
     ['requested', ['postfix', 7]],
     ['requested', null],
     ['engine', 3],
+    ['overrides', null],
+    ['overrides', { removed: [] }],
+    ['overrides', { removed: ['--all'], replaced: [] }],
+    ['overrides', { removed: [], replaced: [{ ...RPM, sha256: `../${COMMIT}` }] }],
+    ['overrides', { removed: [], replaced: [{ ...RPM, name: 'a/b' }] }],
+    ['overrides', { removed: [], replaced: [{ ...RPM, nevra: 'hello\n-1-1.noarch' }] }],
   ])('is refused with %s %j, and says where', (key, value) => {
     const message = refusal({ ...RECORD, [key]: value });
     expect(message).toContain(PATH);

@@ -148,7 +148,7 @@ describe('the plan of adopt', () => {
     });
     expect(plan.steps).toContainEqual({
       ...{ action: 'render', guest: 'mail', generation: 1, origin: 'adopt' },
-      ...{ requested: ['vim'], definition: definitionText },
+      ...{ requested: ['vim'], overrides: { removed: [], replaced: [] }, definition: definitionText },
     });
     expect(JSON.parse(JSON.stringify(plan.steps.slice(3, 4)))).toEqual(plan.steps.slice(3, 4));
   });

@@ -35,6 +35,7 @@ export function generation(number: number, requested: readonly string[] = []): G
     deployment: `${tree}.0`,
     mergedAt: TIME,
     requested: packages(...requested),
+    overrides: { removed: [], replaced: [] },
     engine: 'apt',
   };
 }

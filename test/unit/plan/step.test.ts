@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { describe as sentence, type Action, type Step, type StepArguments } from '../../../src/plan/step.ts';
-import { parseCommit } from '../../../src/model/names.ts';
+import { parseCommit, parsePackageName } from '../../../src/model/names.ts';
+import { NO_OVERRIDES, type LocalRpm } from '../../../src/model/overrides.ts';
 import { mail, packages } from './states.ts';
 
 const COMMIT = parseCommit('a'.repeat(64));
+const HELLO: LocalRpm = {
+  name: parsePackageName('hello'),
+  nevra: 'hello-2.0-1.noarch',
+  sha256: 'b'.repeat(64),
+};
 
 /** Total: a new action does not compile without samples here. */
 const SAMPLES: { [A in Action]: StepArguments[A][] } = {
@@ -15,12 +21,16 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
     { guest: mail, generation: 2, from: 1 },
   ],
   layer: [
-    { guest: mail, generation: 2, onto: 'base', packages: [], upgrade: true, unlike: 1 },
+    {
+      ...{ guest: mail, generation: 2, onto: 'base', packages: [], upgrade: true, unlike: 1 },
+      overrides: { removed: packages('nano'), replaced: [HELLO] },
+    },
     {
       guest: mail,
       generation: 2,
       onto: 1,
       packages: packages('vim', 'git'),
+      overrides: NO_OVERRIDES,
       upgrade: false,
       unlike: undefined,
     },
@@ -45,7 +55,16 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
     { guest: mail, generation: 1, previous: undefined },
     { guest: mail, generation: 2, previous: 1 },
   ],
-  render: [{ guest: mail, generation: 1, origin: 'create', requested: [], definition: 'a\nb' }],
+  'keep-rpms': [
+    { guest: mail, files: [{ path: '/srv/hello.rpm', ...HELLO }] },
+    { guest: mail, files: [HELLO, HELLO].map((each) => ({ path: '/srv/a\nb.rpm', ...each })) },
+  ],
+  render: [
+    {
+      ...{ guest: mail, generation: 1, origin: 'create', requested: [], definition: 'a\nb' },
+      overrides: NO_OVERRIDES,
+    },
+  ],
   define: [{ guest: mail, text: '[Guest]\n' }],
   redefine: [{ guest: mail, text: '[Guest]\n', before: '' }],
   halt: [{ guest: mail }],
