@@ -36,7 +36,7 @@ export function planRepairs(host: HostState, windowOpen: boolean): Repair[] {
 }
 
 /** The ref in guestree's pool that keeps what was staged when it is unstaged. */
-export function rescueRef(stateroot: string, commit: string): string {
+function rescueRef(stateroot: string, commit: string): string {
   return `rescued/${stateroot}/${commit.slice(0, 12)}`;
 }
 

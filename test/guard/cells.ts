@@ -1,5 +1,5 @@
 /** The guard matrix: what the host had staged × what happens while guestree works on a guest inside the guard window. */
-export const STATES = [
+const STATES = [
   'nothing staged',
   'host staged',
   'host staged and locked',

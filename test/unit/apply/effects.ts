@@ -1,5 +1,6 @@
 import type { Effects } from '../../../src/apply/effects.ts';
-import type { GuardWindow } from '../../../src/guard/window.ts';
+import { HOST_PLACES } from '../../../src/guard/host.ts';
+import { GuardWindow } from '../../../src/guard/window.ts';
 import type { Layering } from '../../../src/apply/layering.ts';
 import { hostPaths } from '../../../src/model/paths.ts';
 import { Repo } from '../../../src/system/ostree.ts';
@@ -19,7 +20,15 @@ export function effectsIn(directory: string, changes: Partial<Effects> = {}): Ef
     systemd: new Systemd(runner),
     pool: new Repo(runner, `${paths.state}/pool`),
     layering: {} as Layering,
-    window: {} as GuardWindow,
+    window: new GuardWindow({
+      runner,
+      places: HOST_PLACES,
+      directory: `${paths.state}/guard`,
+      bootId: 'this boot',
+      now: () => new Date('2025-01-02T03:04:05.000Z'),
+      settle: () => Promise.resolve(),
+      requireReady: () => Promise.resolve(),
+    }),
     now: () => new Date('2025-01-02T03:04:05.000Z'),
     program: ['/usr/bin/guestree'],
     bootId: 'this boot',
