@@ -60,6 +60,8 @@ export async function runMachine(
       'setpriv',
       [
         '--pdeathsig=KILL',
+        // We may have died before the line above had its effect: then nothing would end the machine.
+        ...['sh', '-c', '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid)],
         // A control group of its own: what a machine leaves in ours belongs to its users, and the next one has others.
         ...['systemd-run', '--scope', '--quiet', '--collect', '--property=Delegate=yes', '--'],
         ...['unshare', '--pid', '--kill-child=KILL', '--mount-proc'],

@@ -47,6 +47,9 @@ describe('command lines', () => {
     expect(line({ verb: 'override-replace', files: ['/x/y.rpm'] }, os)).toBe(
       'override replace --os=mail /x/y.rpm',
     );
+    expect(line({ verb: 'override-replace', files: ['/x/y.rpm'], remove: ['nano'] }, os)).toBe(
+      'override replace --os=mail --remove=nano /x/y.rpm',
+    );
   });
 
   test.each(['-y', '--reboot', '', 'a b', 'a\nb'])('refuse %j as a name', (word) => {
