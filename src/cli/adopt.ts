@@ -2,10 +2,8 @@ import { findBase, findCandidates, readHostOrigin, requireIdle } from '../app/ad
 import type { App } from '../app/app.ts';
 import { requireFreeName } from '../app/newguest.ts';
 import type { Origin } from '../formats/origin.ts';
-import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { isGuestName, parseCommit, parseGuestName, parseRefName, type GuestName } from '../model/names.ts';
-import { parseNetwork, parsePort, validateNetworking } from '../model/network.ts';
 import { adoptedRef, HOST_REPO } from '../model/paths.ts';
 import type { Source } from '../model/source.ts';
 import {
@@ -18,6 +16,7 @@ import {
   type Choice,
 } from '../plan/adoption.ts';
 import { Repo } from '../system/ostree.ts';
+import { declareGuest, readGuest } from './guestoptions.ts';
 import type { Verb } from './verb.ts';
 
 export const adopt: Verb = {
@@ -32,20 +31,13 @@ export const adopt: Verb = {
     'guestree adopt guest --dry-run',
   ],
   declare: (command) =>
-    void command
+    void declareGuest(command)
       .option('--as <name>', 'name of the guest; that of the stateroot if left out')
-      .option('--deployment <id>', 'CSUM.SERIAL; else the staged one, the first listed one, or the newest')
-      .option('--engine <engine>', `what layers packages: ${ENGINE_CHOICES.join(', ')}`, 'auto')
-      .option('--network <network>', 'veth, host, none, bridge:NAME or zone:NAME', 'veth')
-      .option('--port <port...>', 'PROTOCOL:HOST:GUEST, for example tcp:25:25')
-      .option('--start', 'start the guest when it is made'),
+      .option('--deployment <id>', 'CSUM.SERIAL; else the staged one, the first listed one, or the newest'),
   async run(app, args) {
     const stateroot = args.required(0);
     const name = guestName(stateroot, args.text('as'));
-    const network = parseNetwork(args.text('network') ?? 'veth');
-    const engine = parseEngineChoice(args.text('engine') ?? 'auto');
-    const ports = args.list('port').map(parsePort);
-    validateNetworking(network, ports);
+    const { engine, network, ports } = readGuest(args);
     if (!app.effects.ostreeBooted) {
       throw new Failure('unsupported', 'this host is not booted from OSTree, so it has no stateroots', {
         hint: `Make a guest with: guestree create ${name} --from SOURCE`,

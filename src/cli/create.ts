@@ -1,10 +1,8 @@
-import { validateNetworking, parseNetwork, parsePort } from '../model/network.ts';
-import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
 import { parseGuestName, parsePackageName } from '../model/names.ts';
-import { parseSource } from '../model/source.ts';
 import { planCreate } from '../plan/operations.ts';
 import { requireFreeName } from '../app/newguest.ts';
 import { requirePrograms } from '../app/privilege.ts';
+import { declareGuest, declareSource, readGuest, readSource } from './guestoptions.ts';
 import type { Verb } from './verb.ts';
 
 export const create: Verb = {
@@ -19,34 +17,19 @@ export const create: Verb = {
     'guestree create old --from ostree:debian/bookworm/x86_64 --repo /srv/repo',
   ],
   declare: (command) =>
-    void command
-      .requiredOption('--from <source>', 'debian:SUITE, dir:PATH, tar:PATH or ostree:REF')
-      .option('--install <package...>', 'packages to layer on the base')
-      .option('--engine <engine>', `what layers packages: ${ENGINE_CHOICES.join(', ')}`, 'auto')
-      .option('--network <network>', 'veth, host, none, bridge:NAME or zone:NAME', 'veth')
-      .option('--port <port...>', 'PROTOCOL:HOST:GUEST, for example tcp:25:25')
-      .option('--mirror <url>', 'archive for a debian: source')
-      .option('--repo <path>', "local repository of an ostree: source; the host's own if left out")
-      .option('--remote <name>', 'remote of that repository to pull the ref from first')
-      .option('--start', 'start the guest when it is made'),
+    void declareGuest(declareSource(command)).option(
+      '--install <package...>',
+      'packages to layer on the base',
+    ),
   async run(app, args) {
     const name = parseGuestName(args.required(0));
-    const source = parseSource(args.text('from') ?? '', {
-      mirror: args.text('mirror'),
-      repo: args.text('repo'),
-      remote: args.text('remote'),
-    });
-    const network = parseNetwork(args.text('network') ?? 'veth');
-    const engine = parseEngineChoice(args.text('engine') ?? 'auto');
-    const ports = args.list('port').map(parsePort);
-    validateNetworking(network, ports);
+    const source = readSource(args);
+    const guest = readGuest(args);
     const packages = [...new Set(args.list('install').map(parsePackageName))];
     if (source.kind === 'debian') requirePrograms(['mmdebstrap']);
     await app.locked(name, async () => {
       await requireFreeName(app.effects.paths, name);
-      const outcome = await app.apply(
-        planCreate({ name, source, engine, network, ports }, packages, args.flag('start')),
-      );
+      const outcome = await app.apply(planCreate({ name, source, ...guest }, packages, args.flag('start')));
       if (outcome === 'dry-run') return;
       app.streams.out(
         `${name}: generation 1 made${args.flag('start') ? ' and started' : `. Start it with: machinectl start ${name}`}\n`,

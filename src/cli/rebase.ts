@@ -2,11 +2,11 @@ import { rebaseDefinition } from '../model/definition.ts';
 import { Failure } from '../model/failure.ts';
 import { parseGuestName } from '../model/names.ts';
 import { guestPaths } from '../model/paths.ts';
-import { parseSource } from '../model/source.ts';
 import { planRebase } from '../plan/operations.ts';
 import { readOptional } from '../system/files.ts';
 import { requirePrograms } from '../app/privilege.ts';
 import { applyAndTell } from './change.ts';
+import { declareSource, readSource } from './guestoptions.ts';
 import type { Verb } from './verb.ts';
 
 export const rebase: Verb = {
@@ -20,19 +20,10 @@ export const rebase: Verb = {
     'guestree rebase mail --from debian:forky --no-switch',
   ],
   declare: (command) =>
-    void command
-      .requiredOption('--from <source>', 'debian:SUITE, dir:PATH, tar:PATH or ostree:REF')
-      .option('--mirror <url>', 'archive for a debian: source')
-      .option('--repo <path>', "local repository of an ostree: source; the host's own if left out")
-      .option('--remote <name>', 'remote of that repository to pull the ref from first')
-      .option('--no-switch', 'make the generation, but go on with the current one'),
+    void declareSource(command).option('--no-switch', 'make the generation, but go on with the current one'),
   async run(app, args) {
     const name = parseGuestName(args.required(0));
-    const source = parseSource(args.text('from') ?? '', {
-      mirror: args.text('mirror'),
-      repo: args.text('repo'),
-      remote: args.text('remote'),
-    });
+    const source = readSource(args);
     if (source.kind === 'debian') requirePrograms(['mmdebstrap']);
     return app.locked(name, async () => {
       const state = await app.observe(name);

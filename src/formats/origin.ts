@@ -50,6 +50,27 @@ export interface Origin {
   text: string;
 }
 
+/** The origin of a tree as it comes from a ref, with nothing on top. */
+export function newOrigin(refspec: string): Origin {
+  return {
+    base: { kind: 'refspec', refspec },
+    overrideCommit: undefined,
+    customUrl: undefined,
+    customDescription: undefined,
+    requested: [],
+    requestedLocal: [],
+    requestedLocalFileOverride: [],
+    overrideRemove: [],
+    overrideReplaceLocal: [],
+    overrideReplace: [],
+    regenerateInitramfs: false,
+    initramfsArgs: [],
+    initramfsEtc: [],
+    pinned: false,
+    text: '',
+  };
+}
+
 type Fields = Omit<Origin, 'text'>;
 
 /** `label` is the file's name, for errors. What rpm-ostree could not read either is a Failure `invalid`. */

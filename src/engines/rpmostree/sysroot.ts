@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { renderOrigin } from '../../formats/origin.ts';
+import { newOrigin, renderOrigin } from '../../formats/origin.ts';
 import { Failure } from '../../model/failure.ts';
 import type { Commit } from '../../model/names.ts';
 import { deploymentId, Sysroot, type Deployment, type Repo } from '../../system/ostree.ts';
@@ -13,24 +13,6 @@ export const STATEROOT = 'guestree';
 
 /** The ref that rpm-ostree takes for the upstream of the tree. */
 const BASE_REF = 'guestree/base';
-
-const ORIGIN = {
-  base: { kind: 'refspec', refspec: BASE_REF },
-  overrideCommit: undefined,
-  customUrl: undefined,
-  customDescription: undefined,
-  requested: [],
-  requestedLocal: [],
-  requestedLocalFileOverride: [],
-  overrideRemove: [],
-  overrideReplaceLocal: [],
-  overrideReplace: [],
-  regenerateInitramfs: false,
-  initramfsArgs: [],
-  initramfsEtc: [],
-  pinned: false,
-  text: '',
-} as const;
 
 /**
  * A sysroot below a build's scratch directory, to be booted by a machine whose programs may write to all of it. So it
@@ -81,7 +63,7 @@ export class ScratchSysroot {
    */
   async deploy(commit: Commit, requested: readonly string[]): Promise<string> {
     const origin = `${this.path}/origin`;
-    await writeFile(origin, renderOrigin({ ...ORIGIN, requested }));
+    await writeFile(origin, renderOrigin({ ...newOrigin(BASE_REF), requested }));
     await this.#runner.run(
       'ostree',
       [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseOrigin, renderOrigin, type Origin } from '../../../src/formats/origin.ts';
+import { newOrigin, parseOrigin, renderOrigin, type Origin } from '../../../src/formats/origin.ts';
 import { parseCommit } from '../../../src/model/names.ts';
 import { failureOf } from '../failures.ts';
 import { CONTAINER, EDITED, LAYERED, ORIGINS, PLAIN } from './origins.ts';
@@ -21,21 +21,9 @@ function refusalOf(...lines: string[]): string {
 /** fast-check likes objects without a prototype, which are never equal to parsed ones. */
 const PLAIN_OBJECTS = { noNullPrototype: true } as const;
 
-const NOTHING_ON_TOP = {
-  overrideCommit: undefined,
-  customUrl: undefined,
-  customDescription: undefined,
-  requested: [],
-  requestedLocal: [],
-  requestedLocalFileOverride: [],
-  overrideRemove: [],
-  overrideReplaceLocal: [],
-  overrideReplace: [],
-  regenerateInitramfs: false,
-  initramfsArgs: [],
-  initramfsEtc: [],
-  pinned: false,
-};
+const NOTHING_ON_TOP: Partial<Origin> = newOrigin('any');
+delete NOTHING_ON_TOP.base;
+delete NOTHING_ON_TOP.text;
 
 describe('reading', () => {
   test('a plain tree', () => {
