@@ -21,9 +21,11 @@ function refusalOf(...lines: string[]): string {
 /** fast-check likes objects without a prototype, which are never equal to parsed ones. */
 const PLAIN_OBJECTS = { noNullPrototype: true } as const;
 
-const NOTHING_ON_TOP: Partial<Origin> = newOrigin('any');
-delete NOTHING_ON_TOP.base;
-delete NOTHING_ON_TOP.text;
+const { base: anyBase, text: noText, ...NOTHING_ON_TOP } = newOrigin('any');
+
+test('a new origin has a ref and no text yet', () => {
+  expect({ anyBase, noText }).toEqual({ anyBase: { kind: 'refspec', refspec: 'any' }, noText: '' });
+});
 
 describe('reading', () => {
   test('a plain tree', () => {
