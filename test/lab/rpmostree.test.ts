@@ -111,7 +111,7 @@ test('a build that is killed leaves nothing running, and the next command cleans
   await expect
     .poll(async () => (await lab.run(machine, { check: false })).stdout, { timeout: 60_000 })
     .not.toBe('');
-  await lab.run(['systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'doomed']);
+  await lab.run(['systemctl', 'kill', '--kill-whom=all', '--signal=KILL', 'doomed']);
   await expect
     .poll(async () => (await lab.run(machine, { check: false })).stdout, { timeout: 10_000 })
     .toBe('');
