@@ -69,7 +69,7 @@ export class GuardWindow {
       stateroot: windowStateroot(guest),
       bootId,
       openedAt: now().toISOString(),
-      refs: Object.fromEntries(await this.#rpmOstreeRefs()),
+      refs: Object.fromEntries(rpmOstreeRefs(host.refs)),
       host: staged.kind === 'staged' ? await this.#hostPart(host, staged) : null,
     });
   }
@@ -105,13 +105,12 @@ export class GuardWindow {
    * The commit that is staged in the window's stateroot, and its deployment's directory.
    * @throws Failure `conflict` if somebody staged something else
    */
-  async result(): Promise<{ commit: Commit; origin: string; directory: string }> {
+  async result(): Promise<{ commit: Commit; directory: string }> {
     const saved = await this.#require();
     const staged = await readStaged(this.#settings.places);
     if (staged.kind === 'staged' && staged.deployment.target.stateroot === saved.stateroot) {
       const { commit } = staged.deployment.target;
-      const directory = this.#directory(saved.stateroot, staged.id);
-      return { commit, origin: (await readOptional(`${directory}.origin`)) ?? '', directory };
+      return { commit, directory: this.#directory(saved.stateroot, staged.id) };
     }
     throw new Failure(
       'conflict',
@@ -151,18 +150,14 @@ export class GuardWindow {
    * may belong to that: then only those that keep the guest's tree go.
    */
   async #resetRefs(saved: SavedWindow, updated: boolean): Promise<void> {
-    const base = (await readRefs(this.#repo.path)).get(BASE_REF);
-    for (const [ref, commit] of await this.#rpmOstreeRefs()) {
+    const refs = await readRefs(this.#repo.path);
+    const base = refs.get(BASE_REF);
+    for (const [ref, commit] of rpmOstreeRefs(refs)) {
       const before = saved.refs[ref];
       if (updated && commit !== base) continue;
       if (before === undefined) await this.#repo.deleteRef(ref);
       else if (before !== commit) await this.#repo.setRef(ref, parseCommit(before));
     }
-  }
-
-  async #rpmOstreeRefs(): Promise<[ref: string, commit: string][]> {
-    const refs = await readRefs(this.#repo.path);
-    return [...refs].filter(([ref]) => ref.startsWith('rpmostree/'));
   }
 
   /**
@@ -276,6 +271,10 @@ export class GuardWindow {
   #directory(stateroot: string, id: string): string {
     return `${this.#settings.places.sysroot}/ostree/deploy/${stateroot}/deploy/${id}`;
   }
+}
+
+function rpmOstreeRefs(refs: ReadonlyMap<string, string>): [ref: string, commit: string][] {
+  return [...refs].filter(([ref]) => ref.startsWith('rpmostree/'));
 }
 
 function menuOf(host: HostState): string[] {
