@@ -17,6 +17,11 @@ const schema = z.object({
   openedAt: z.string(),
   /** The refs of the host's rpm-ostree, `rpmostree/…`: it adds some for what it layers. */
   refs: z.record(z.string(), z.string()),
+  /**
+   * Set while the host's own deployment is being staged again: what is staged then is not yet what was saved, it lacks
+   * the lock and the keys that only its maker knew. Tells that state from an update that somebody else staged.
+   */
+  restaging: z.literal(true).optional(),
   /** The host's own staged deployment. */
   host: z
     .object({

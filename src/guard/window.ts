@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { parseStagedDeployment } from '../formats/staged.ts';
+import { parseStagedDeployment, type StagedDeployment } from '../formats/staged.ts';
 import { Failure } from '../model/failure.ts';
 import { parseCommit, type Commit, type GuestName } from '../model/names.ts';
 import { exists, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
@@ -165,17 +165,21 @@ export class GuardWindow {
    * meanwhile (newer than what was saved), and a host that has booted or finished the saved one already.
    */
   async restage(): Promise<void> {
-    const { host: part } = await this.#require();
+    const { restaging, ...saved } = await this.#require();
+    const { host: part } = saved;
     if (part === null) return;
-    const { places } = this.#settings;
-    const host = await observeHost(places);
+    const host = await observeHost(this.#settings.places);
     const bytes = Buffer.from(part.file, 'base64');
     const { target } = parseStagedDeployment(bytes, this.#saved);
-    if (host.staged.kind !== 'none' || isOver(host, part, target)) return;
-    await this.#withOrigin(part.origin, (origin) =>
-      this.#ostree.stage({ stateroot: target.stateroot, commit: target.commit, origin }),
-    );
+    if (isOver(host, part, target)) return;
+    if (host.staged.kind === 'none') {
+      await writeSaved(this.#saved, { ...saved, restaging: true });
+      await this.#withOrigin(part.origin, (origin) =>
+        this.#ostree.stage({ stateroot: target.stateroot, commit: target.commit, origin }),
+      );
+    } else if (restaging !== true || !isTarget(host, target)) return;
     await this.#takeBack(part, bytes);
+    await writeSaved(this.#saved, saved);
   }
 
   /** Makes the staged file what it was, if ostree gave the deployment the same name, and compares it in any case. */
@@ -240,7 +244,8 @@ export class GuardWindow {
         Buffer.from(saved.host.file, 'base64'),
         this.#saved,
       );
-      if (host.staged.kind === 'none' && !isOver(host, saved.host, target)) {
+      if (saved.restaging === true && isTarget(host, target)) await this.restage();
+      else if (host.staged.kind === 'none' && !isOver(host, saved.host, target)) {
         if (locked || saved.host.lockMarker) return;
         await this.#withOrigin(saved.host.origin, (origin) =>
           this.#ostree.deploy({ stateroot: target.stateroot, commit: target.commit, origin }, kargs),
@@ -286,6 +291,11 @@ function menuOf(host: HostState): string[] {
 function bootedName(host: HostState): string | undefined {
   const booted = bootedDeployment(host);
   return booted && `${booted.stateroot}/${booted.id}`;
+}
+
+/** Whether that very deployment is staged. */
+function isTarget(host: HostState, target: StagedDeployment['target']): boolean {
+  return host.staged.kind === 'staged' && isDeepStrictEqual(host.staged.deployment.target, target);
 }
 
 /**

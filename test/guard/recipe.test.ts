@@ -17,9 +17,15 @@ afterEach(async () => {
 
 const DEPLOY = '/sysroot/ostree/deploy';
 
-async function stageHost(): Promise<void> {
-  await lab.run(['ostree', 'admin', 'deploy', '--stage', `--os=${stateroot}`, updateRef(lab, 2)]);
+async function stageHost(...options: string[]): Promise<void> {
+  await lab.run(['ostree', 'admin', 'deploy', '--stage', `--os=${stateroot}`, ...options, updateRef(lab, 2)]);
 }
+
+/** An ostree that kills whoever called it right after it staged the host's own deployment. */
+const DEADLY = `#!/bin/sh
+/usr/bin/ostree "$@" || exit
+case " $* " in *" --stage "*"--os=${stateroot} "*) kill -9 $PPID ;; esac
+`;
 
 async function exists(path: string): Promise<boolean> {
   return (await lab.run(['test', '-e', path], { check: false })).exitCode === 0;
@@ -71,7 +77,8 @@ test('the old recipe loses the host’s update and the guest’s tree', async ()
 
 test('the same through guestree loses neither', async () => {
   await prepareHost(lab);
-  await stageHost();
+  // Kernel arguments are only in the staged file: staged again without it, they would be lost.
+  await stageHost('--karg-append=lab.kept=1');
   const before = await lab.hostFingerprint();
 
   // Cut off in the window, with nobody to mend it: found, named, and given back by --repair.
@@ -90,6 +97,16 @@ test('the same through guestree loses neither', async () => {
     await expectClean(lab);
     expect(await lab.hostFingerprint(), boundary).toEqual(before);
   }
+
+  // Cut off in the middle of giving back: what ostree staged is there, what was saved is not yet written over it.
+  await lab.writeFile('/usr/local/bin/ostree', DEADLY, 0o755);
+  const cut = await lab.run(['guestree', 'install', GUEST, 'hello'], { check: false, timeout: 300_000 });
+  await lab.run(['rm', '/usr/local/bin/ostree']);
+  expect(cut.exitCode, cut.stderr).not.toBe(0);
+  expect((await lab.hostFingerprint()).staged).not.toBe(before.staged);
+  await lab.run(['guestree', 'guard', '--repair', '--yes']);
+  await expectClean(lab);
+  expect(await lab.hostFingerprint()).toEqual(before);
 
   await lab.run(['guestree', 'install', GUEST, 'hello'], { timeout: 300_000 });
   expect(await lab.hostFingerprint()).toEqual(before);
