@@ -73,7 +73,7 @@ export class App {
       bootId,
       ostreeBooted,
       progress,
-      interrupted: watchSignals(),
+      interruption: watchSignals((text) => progress.warning(text)),
     };
   }
 
@@ -195,8 +195,15 @@ function failpointOf(wanted: string | undefined): Failpoint {
   };
 }
 
-function watchSignals(): () => boolean {
-  let asked = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => (asked = true));
-  return () => asked;
+/** The first signal asks to stop; what it comes to is decided between steps. Further ones change nothing. */
+function watchSignals(tell: (text: string) => void): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) return;
+      controller.abort();
+      tell(`${signal}: ending as soon as nothing is left half-done`);
+    });
+  }
+  return controller.signal;
 }

@@ -50,11 +50,14 @@ export async function enterNamespace(
     return undefined;
   }
   const { execa } = await import('execa');
-  const result = await execa(
+  const child = execa(
     'unshare',
     ['--mount', '--propagation', 'slave', '--', process.execPath, ...process.argv.slice(1)],
     { stdio: 'inherit', reject: false, env: { [MARK]: 'own' }, forceKillAfterDelay: false, cleanup: false },
   );
+  // Ctrl-C reaches both of us; a signal that was sent to this process alone is handed on. The first one counts.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  const result = await child;
   if (result.exitCode !== undefined) return result.exitCode;
   if (result.code === 'ENOENT') {
     throw new Failure('missing-program', 'the program "unshare" is not installed', {

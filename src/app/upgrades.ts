@@ -1,10 +1,13 @@
 import type { Effects } from '../apply/effects.ts';
 import type { PackageChange } from '../apply/layering.ts';
 import { placesOf } from '../apply/effects.ts';
-import { currentGeneration, pendingGeneration, type GuestState } from '../plan/state.ts';
+import { currentGeneration, newestGeneration, type GuestState } from '../plan/state.ts';
 import { treeRef } from '../model/paths.ts';
 
-/** What an upgrade of this guest would change. Looks only: nothing is built or kept. */
+/**
+ * What an upgrade of this guest would change, compared with its newest generation, which may wait for a switch or have
+ * failed. Looks only: nothing is built or kept.
+ */
 export async function pendingChanges(
   effects: Effects,
   state: GuestState,
@@ -13,8 +16,7 @@ export async function pendingChanges(
   // Not the scratch directory of builds: looking takes no lock with --dry-run.
   const scratch = `${places.scratch}-look-${process.pid}`;
   const current = currentGeneration(state);
-  const pending = pendingGeneration(state);
-  const newest = state.generations.find((each) => each.number === pending) ?? current;
+  const newest = newestGeneration(state);
   try {
     return await effects.layering.pending({
       guest: state.name,

@@ -1,7 +1,11 @@
 import { Failure } from '../model/failure.ts';
-import { describe, type Plan } from '../plan/step.ts';
+import { planLabel } from '../plan/operations.ts';
+import { statesOf } from '../plan/states.ts';
+import { describe, type Action, type Plan, type Step } from '../plan/step.ts';
+import { breakableBy } from '../system/run.ts';
 import { placesOf, type Effects } from './effects.ts';
 import { executorOf, isAction, type Run } from './executors.ts';
+import { judgeFailure, tellFailure } from './failedswitch.ts';
 import { Journal, type Interrupted } from './journal.ts';
 
 export interface Outcome {
@@ -15,28 +19,31 @@ export type Failpoint = (point: string) => void;
 
 /**
  * Applies a plan: each step is written to the journal, and the journal to the disk, before it begins. A step that
- * fails, or that finds that nothing changed, makes all steps before it be undone, the last one first. The caller holds
- * the guest's lock.
+ * fails, or that finds that nothing changed, makes the steps before it be undone, the last one first, down to a `keep`
+ * step that has ended. The caller holds the guest's lock.
  */
 export async function applyPlan(
   plan: Plan,
   effects: Effects,
   failpoint: Failpoint = () => undefined,
 ): Promise<Outcome> {
-  const journal = journalOf(plan, effects);
-  const run: Run = { rebooted: false };
-  await journal.open(plan, effects.bootId, effects.now().toISOString());
-  return forward(plan, 0, journal, effects, run, failpoint);
+  statesOf(plan);
+  const operation = { plan, effects, failpoint, journal: journalOf(plan, effects), run: { rebooted: false } };
+  await operation.journal.open(plan, effects.bootId, effects.now().toISOString());
+  return forward(operation, 0);
 }
 
-async function forward(
-  plan: Plan,
-  from: number,
-  journal: Journal,
-  effects: Effects,
-  run: Run,
-  failpoint: Failpoint,
-): Promise<Outcome> {
+/** A plan that is under way. */
+interface Operation {
+  plan: Plan;
+  journal: Journal;
+  effects: Effects;
+  run: Run;
+  failpoint: Failpoint;
+}
+
+async function forward(operation: Operation, from: number): Promise<Outcome> {
+  const { plan, journal, effects, run, failpoint } = operation;
   for (const [index, step] of plan.steps.entries()) {
     if (index < from) continue;
     failpoint(`before:${index}`);
@@ -44,34 +51,50 @@ async function forward(
     effects.progress.step(index + 1, plan.steps.length, plan.guest, describe(step));
     let result: 'unchanged' | undefined;
     try {
-      if (effects.interrupted()) throw new Failure('failed', `interrupted before: ${describe(step)}`);
-      result = await executorOf(step).apply(step, effects, run);
+      if (effects.interruption.aborted && !isCommitted(plan, index - 1))
+        throw new Failure('interrupted', `interrupted before: ${describe(step)}`);
+      result = await perform(step, effects, run);
     } catch (error) {
-      if (isForwardOnly(plan)) throw keptForRecovery(error, plan);
-      effects.progress.detail(`failed; undoing: ${describe(step)}`);
-      await backward(plan, index, journal, effects, run, failpoint);
-      throw error;
+      throw await failed(operation, index, error);
     }
     if (result === 'unchanged') {
-      await backward(plan, index, journal, effects, run, failpoint);
+      await backward(operation, index);
       return { result, downtimeMs: undefined };
     }
     await journal.mark('end', index);
     failpoint(`after:${index}`);
   }
   await journal.close();
+  if (effects.interruption.aborted)
+    effects.progress.warning(`${planLabel(plan)}: too late to interrupt: "${plan.operation}" was completed`);
   return { result: 'done', downtimeMs: run.downtimeMs };
 }
 
-async function backward(
-  plan: Plan,
-  from: number,
-  journal: Journal,
-  effects: Effects,
-  run: Run,
-  failpoint: Failpoint,
-): Promise<void> {
-  for (let index = Math.min(from, plan.steps.length - 1); index >= 0; index--) {
+/** Steps that may take long and are broken off by the user's signal; the others are carried to their end. */
+const BREAKABLE: ReadonlySet<Action> = new Set<Action>(['fetch-base', 'layer', 'preflight', 'check-health']);
+
+async function perform(step: Step, effects: Effects, run: Run): Promise<'unchanged' | undefined> {
+  const work = (): Promise<'unchanged' | undefined> => executorOf(step).apply(step, effects, run);
+  return BREAKABLE.has(step.action) ? breakableBy(effects.interruption, work) : work();
+}
+
+/** What is thrown when a step failed; before that, what was done is undone. */
+async function failed(operation: Operation, index: number, error: unknown): Promise<unknown> {
+  const { plan, effects, run } = operation;
+  const step = plan.steps[index];
+  if (step === undefined) return error;
+  if (isForwardOnly(plan)) return keptForRecovery(error, plan);
+  effects.progress.detail(`failed; undoing: ${describe(step)}`);
+  const verdict = effects.interruption.aborted ? undefined : await judgeFailure(plan, step, error, effects);
+  await backward(operation, index);
+  if (verdict !== undefined) await tellFailure(verdict, effects, run);
+  return explain(error, operation, index);
+}
+
+async function backward(operation: Operation, from: number): Promise<void> {
+  const { plan, journal, effects, run, failpoint } = operation;
+  const kept = lastKept(plan, from - 1);
+  for (let index = Math.min(from, plan.steps.length - 1); index > kept; index--) {
     const step = plan.steps[index];
     if (step === undefined) continue;
     await journal.mark('undo', index);
@@ -85,8 +108,8 @@ async function backward(
 export type Recovery = 'finished' | 'undone' | 'nothing';
 
 /**
- * Finishes or undoes what a kill or a power cut interrupted. The rule: once `current` was swapped the plan is
- * finished, before that it is undone; removing and cleaning up are always finished. If finishing fails, it is undone.
+ * Finishes or undoes what a kill or a power cut interrupted. The rule: once a plan is committed it is finished, before
+ * that it is undone; removing and cleaning up are always finished.
  */
 export async function recoverGuest(
   plan: Pick<Plan, 'guest'>,
@@ -105,19 +128,34 @@ export async function recoverGuest(
       hint: 'It was written by another version of guestree; run that version once.',
     });
   }
+  statesOf(interrupted.plan);
   const run: Run = { rebooted: interrupted.bootId !== effects.bootId };
+  const operation = { plan: interrupted.plan, effects, failpoint, journal, run };
   if (shouldFinish(interrupted)) {
-    await forward(interrupted.plan, interrupted.ended + 1, journal, effects, run, failpoint);
+    await forward(operation, interrupted.ended + 1);
     return 'finished';
   }
-  await backward(interrupted.plan, interrupted.begun, journal, effects, run, failpoint);
+  await backward(operation, interrupted.begun);
   return 'undone';
 }
 
 export function shouldFinish({ plan, ended, undoing }: Interrupted): boolean {
-  if (isForwardOnly(plan)) return true;
-  const swap = plan.steps.findIndex((step) => step.action === 'swap');
-  return !undoing && swap >= 0 && ended >= swap;
+  return isForwardOnly(plan) || (!undoing && isCommitted(plan, ended));
+}
+
+/**
+ * Whether there is no way back after the step `ended`: the new generation is current and, where it is examined, has
+ * passed. What was cut off before it could pass is taken back, because nobody knows whether it would have.
+ */
+function isCommitted(plan: Plan, ended: number): boolean {
+  const health = plan.steps.findIndex((step) => step.action === 'check-health');
+  const commit = health >= 0 ? health : plan.steps.findIndex((step) => step.action === 'swap');
+  return commit >= 0 && ended >= commit;
+}
+
+/** Index of the last `keep` step up to the one that ended; -1 if there is none. */
+function lastKept(plan: Plan, ended: number): number {
+  return plan.steps.findLastIndex((step, index) => step.action === 'keep' && index <= ended);
 }
 
 function isForwardOnly(plan: Pick<Plan, 'operation'>): boolean {
@@ -128,6 +166,30 @@ function journalOf(plan: Pick<Plan, 'guest'>, effects: Effects): Journal {
   const path =
     plan.guest === undefined ? `${effects.paths.state}/journal/.pool` : placesOf(effects, plan.guest).journal;
   return new Journal(path);
+}
+
+/** The failure with what became of the plan. */
+function explain(error: unknown, { plan, effects, run }: Operation, index: number): unknown {
+  if (!(error instanceof Failure)) return error;
+  const guest = plan.guest === undefined ? {} : { guest: plan.guest };
+  if (effects.interruption.aborted) {
+    const kept = lastKept(plan, index - 1) >= 0 ? '; what was built is kept' : '';
+    return new Failure('interrupted', `interrupted: "${plan.operation}" was undone${kept}`, {
+      cause: error,
+      hint: kept === '' ? 'Nothing was changed.' : `Go on with: guestree restart ${planLabel(plan)}`,
+      ...guest,
+    });
+  }
+  const stopped = plan.steps.slice(0, index + 1).some((step) => step.action === 'stop');
+  const downtime =
+    stopped && run.downtimeMs !== undefined
+      ? `; unavailable for ${(run.downtimeMs / 1000).toFixed(2)} s`
+      : '';
+  return new Failure(error.reason, `${error.message}${downtime}`, {
+    cause: error,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...guest,
+  });
 }
 
 function keptForRecovery(error: unknown, plan: Plan): unknown {

@@ -20,8 +20,8 @@ export interface Effects {
   bootId: string;
   ostreeBooted: boolean;
   progress: Progress;
-  /** Whether the user asked to stop (SIGINT, SIGTERM): looked at between steps. */
-  interrupted: () => boolean;
+  /** Aborted when the user asks to stop (SIGINT, SIGTERM, SIGHUP): looked at between steps, and within long ones. */
+  interruption: AbortSignal;
 }
 
 export interface Progress {

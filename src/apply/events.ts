@@ -2,12 +2,30 @@ import * as z from 'zod';
 import type { SwitchEvent } from '../plan/state.ts';
 import { appendSynced, readOptional } from '../system/files.ts';
 
+const examined = z.object({
+  passed: z.boolean(),
+  milliseconds: z.number(),
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      wanted: z.boolean(),
+      passed: z.boolean(),
+      message: z.string().optional(),
+    }),
+  ),
+});
+
 const schema = z.object({
   time: z.iso.datetime(),
   generation: z.number().int(),
   previous: z.number().int().optional(),
   reason: z.string(),
   downtimeMs: z.number().optional(),
+  failed: z.enum(['preflight', 'start', 'health']).optional(),
+  why: z.string().optional(),
+  preflight: examined.optional(),
+  unproven: z.string().optional(),
+  health: examined.optional(),
 });
 
 /** The guest's event log; a line that a power cut left incomplete is passed over. */

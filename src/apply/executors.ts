@@ -4,7 +4,9 @@ import { deploy, mergeEtc, prune, render, retire } from './deployment.ts';
 import type { Effects } from './effects.ts';
 import { clearWindow, closeWindow, openWindow, restageHost, seedWindow } from './guard.ts';
 import { define, link, prepareHost, redefine, reload } from './host.ts';
-import { halt, settle, start, stop, swap } from './machine.ts';
+import { boot, checkHealth, halt, keep, settle, start, stop, swap } from './machine.ts';
+import type { HealthReport } from './health.ts';
+import { preflight } from './preflight.ts';
 import { deleteGuest, keepData, unlink } from './removal.ts';
 import { keepRpms } from './rpms.ts';
 import { fetchBase, layer, makeSysroot } from './trees.ts';
@@ -14,6 +16,9 @@ export interface Run {
   /** When the guest was told to stop, in milliseconds of a monotonic clock. */
   stoppedAt?: number;
   downtimeMs?: number;
+  /** What the preflight and the checks after the switch found. */
+  preflight?: HealthReport;
+  health?: HealthReport;
   /** Lets go of the guard window's locks; set while this process holds them. */
   window?: () => Promise<void>;
   /** Whether the host was rebooted since the plan began: then systemd decides what runs. */
@@ -48,6 +53,9 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   render,
   define,
   redefine,
+  keep,
+  preflight,
+  boot,
   halt,
   stop,
   'merge-etc': mergeEtc,
@@ -55,6 +63,7 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   link,
   reload,
   start,
+  'check-health': checkHealth,
   settle,
   retire,
   prune,

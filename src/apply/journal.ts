@@ -1,14 +1,15 @@
-import { readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { isGuestName, parseGuestName, type GuestName } from '../model/names.ts';
 import type { Paths } from '../model/paths.ts';
 import type { Plan, Step } from '../plan/step.ts';
-import { appendSynced, exists, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
+import { exists, readOptional, storageFailure, syncDirectory, writeFileAtomic } from '../system/files.ts';
 
 /**
  * What is under way on one guest. The first line holds the whole plan; each further line says that a step began or
- * ended, and is on the disk before the step is touched. A plan that ended has no journal.
+ * ended, and is on the disk before the step is touched. A plan that ended has no journal. Room for the lines is there
+ * from the start, as empty lines: a disk that is full in the middle must not keep a stopped guest from being undone.
  */
 const head = z.object({
   version: z.literal(1),
@@ -32,6 +33,11 @@ export interface Interrupted {
   undoing: boolean;
 }
 
+/** Bytes for one line that says that a step began or ended. */
+const LINE = 48;
+/** Lines that a step needs: begun, ended, undone, and undone once more after a power cut. */
+const LINES = 4;
+
 export class Journal {
   readonly #path: string;
 
@@ -48,12 +54,24 @@ export class Journal {
       bootId,
       steps: plan.steps,
     };
-    await writeFileAtomic(this.#path, `${JSON.stringify(first)}\n`, 0o600);
+    const room = '\n'.repeat(plan.steps.length * LINES * LINE);
+    await writeFileAtomic(this.#path, `${JSON.stringify(first)}\n${room}`, 0o600);
   }
 
   async mark(event: 'begin' | 'end' | 'undo', step: number): Promise<void> {
-    // The newline before it ends a line that a power cut left incomplete.
-    await appendSynced(this.#path, `\n${JSON.stringify({ event, step })}\n`);
+    try {
+      const file = await open(this.#path, 'r+');
+      try {
+        const written = (await file.readFile()).toString('latin1').trimEnd().length;
+        // The newline before it ends a line that a power cut left incomplete.
+        await file.write(`\n${JSON.stringify({ event, step })}\n`, written);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw storageFailure(error, this.#path);
+    }
   }
 
   async close(): Promise<void> {

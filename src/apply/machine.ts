@@ -1,9 +1,17 @@
 import { rm } from 'node:fs/promises';
+import { Failure } from '../model/failure.ts';
+import type { GuestName } from '../model/names.ts';
+import type { Examined, SwitchEvent } from '../plan/state.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { replaceSymlink } from '../system/files.ts';
-import { placesOf } from './effects.ts';
+import { placesOf, type Effects } from './effects.ts';
 import { appendEvent, readEvents } from './events.ts';
-import type { Executor } from './executors.ts';
+import type { Executor, Run } from './executors.ts';
+import { examine, type HealthReport } from './health.ts';
+import { tellJournal } from './messages.ts';
+import { readDefinition } from './observe.ts';
+import { recallFailedUnits, rememberFailedUnits } from './preflight.ts';
+import { absolve } from './quarantine.ts';
 
 export const halt: Executor<StepArguments['halt']> = {
   async apply({ guest }, effects, run) {
@@ -13,16 +21,36 @@ export const halt: Executor<StepArguments['halt']> = {
   },
 };
 
+export const boot: Executor<StepArguments['boot']> = {
+  async apply({ guest }, effects, run) {
+    if (run.rebooted) return undefined;
+    await effects.systemd.start(guest);
+    markReady(run);
+    return undefined;
+  },
+  async undo({ guest }, effects, run) {
+    if (!run.rebooted) await effects.systemd.stop(guest);
+  },
+};
+
+/** Does nothing: that it has ended is what counts (src/apply/apply.ts). */
+export const keep: Executor<StepArguments['keep']> = {
+  apply: () => Promise.resolve(undefined),
+};
+
 export const stop: Executor<StepArguments['stop']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
+    await rememberFailedUnits(effects, guest);
     run.stoppedAt = performance.now();
     await effects.systemd.stop(guest);
     return undefined;
   },
   async undo({ guest }, effects, run) {
     // After a reboot systemd has started what is enabled; nothing else ran before it either.
-    if (!run.rebooted && !(await effects.systemd.isActive(guest))) await effects.systemd.start(guest);
+    if (run.rebooted || (await effects.systemd.isActive(guest))) return;
+    await effects.systemd.start(guest);
+    markReady(run);
   },
 };
 
@@ -43,8 +71,9 @@ export const swap: Executor<StepArguments['swap']> = {
 export const start: Executor<StepArguments['start']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
-    await effects.systemd.start(guest);
-    if (run.stoppedAt !== undefined) run.downtimeMs = Math.round(performance.now() - run.stoppedAt);
+    const { switching } = await readDefinition(effects.paths, guest);
+    await effects.systemd.start(guest, switching.healthTimeout);
+    markReady(run);
     return undefined;
   },
   async undo({ guest }, effects, run) {
@@ -52,19 +81,85 @@ export const start: Executor<StepArguments['start']> = {
   },
 };
 
+export const checkHealth: Executor<StepArguments['check-health']> = {
+  async apply({ guest, generation, verdict }, effects, run) {
+    if (run.rebooted) return undefined;
+    const { switching, checks } = await readDefinition(effects.paths, guest);
+    run.health = await examine(effects, {
+      guest,
+      machine: guest,
+      phase: 'health',
+      tolerated: await recallFailedUnits(effects, guest),
+      checks,
+      timeout: switching.healthTimeout,
+      settle: verdict === 'told' ? 0 : switching.settle,
+    });
+    for (const each of run.health.checks) {
+      if (each.passed || !each.wanted) continue;
+      effects.progress.warning(`${guest}: the wanted check "${each.name}" failed: ${each.message ?? ''}`);
+    }
+    const { why } = run.health;
+    if (why === undefined) return undefined;
+    if (verdict === 'told') {
+      effects.progress.warning(`${guest}: generation ${generation} is not healthy: ${why}`);
+      return undefined;
+    }
+    throw new Failure('unhealthy', `generation ${generation} is not healthy: ${why}`, {
+      guest,
+      hint: `The generation before runs again. See: guestree status ${guest}`,
+    });
+  },
+};
+
 export const settle: Executor<StepArguments['settle']> = {
-  async apply({ guest, generation, previous, reason }, effects, run) {
+  async apply({ guest, generation, previous, reason, unproven }, effects, run) {
     const path = placesOf(effects, guest).events;
     const last = (await readEvents(path)).at(-1);
-    if (last?.generation === generation && last.reason === reason && last.previous === previous)
-      return undefined;
-    await appendEvent(path, {
-      time: effects.now().toISOString(),
-      generation,
-      previous,
-      reason,
-      downtimeMs: run.downtimeMs,
-    });
+    const told = last?.failed === undefined && last?.generation === generation;
+    if (told && last.reason === reason && last.previous === previous) return undefined;
+    const event = { generation, previous, reason, unproven };
+    await record(effects, guest, run, event);
+    await absolve(effects, guest, generation);
+    if (previous !== undefined) {
+      await tellJournal(effects, 'switched', {
+        guest,
+        generation,
+        previous,
+        text: `${guest} is on generation ${generation}, before ${previous} (${reason})`,
+        downtimeMs: run.downtimeMs,
+      });
+    }
     return undefined;
   },
 };
+
+/** Writes a line to the guest's event log. */
+export async function record(
+  effects: Effects,
+  guest: GuestName,
+  run: Run,
+  event: Omit<SwitchEvent, 'time' | 'downtimeMs' | 'preflight' | 'health'>,
+): Promise<void> {
+  await appendEvent(placesOf(effects, guest).events, {
+    time: effects.now().toISOString(),
+    ...event,
+    downtimeMs: run.downtimeMs,
+    preflight: examinedOf(run.preflight),
+    health: examinedOf(run.health),
+  });
+}
+
+function examinedOf(report: HealthReport | undefined): Examined | undefined {
+  if (report === undefined) return undefined;
+  const checks = report.checks.map(({ name, wanted, passed, message }) => ({
+    name,
+    wanted,
+    passed,
+    message,
+  }));
+  return { passed: report.passed, milliseconds: report.milliseconds, checks };
+}
+
+function markReady(run: Run): void {
+  if (run.stoppedAt !== undefined) run.downtimeMs = Math.round(performance.now() - run.stoppedAt);
+}

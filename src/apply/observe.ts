@@ -9,6 +9,7 @@ import type { GuestState } from '../plan/state.ts';
 import { exists, readLinkOptional, readOptional } from '../system/files.ts';
 import type { Systemd, UnitState } from '../system/systemd.ts';
 import { readEvents } from './events.ts';
+import { readQuarantines } from './quarantine.ts';
 
 /** The names of all guests that were made whole. */
 export async function listGuests(paths: Paths): Promise<GuestName[]> {
@@ -113,6 +114,7 @@ async function observe(
     enabled: unit.enabled,
     pinned: await readPins(places.pins),
     events: await readEvents(places.events),
+    quarantined: await readQuarantines(places.quarantine),
   };
 }
 

@@ -6,6 +6,7 @@ import { acquireLock } from '../system/lock.ts';
 import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readDefinition } from './observe.ts';
+import { isQuarantined } from './quarantine.ts';
 
 export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
   async apply({ guest }, effects) {
@@ -56,7 +57,7 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
 };
 
 export const layer: Executor<StepArguments['layer']> = {
-  async apply({ guest, generation, onto, packages, overrides, upgrade, unlike }, effects) {
+  async apply({ guest, generation, onto, packages, overrides, upgrade, unlike, retry }, effects) {
     const places = placesOf(effects, guest);
     const { source, engine } = await readDefinition(effects.paths, guest);
     const ref = treeRef(guest, generation);
@@ -86,10 +87,16 @@ export const layer: Executor<StepArguments['layer']> = {
       detail: (line) => effects.progress.detail(line),
       warning: (text) => effects.progress.warning(text),
     });
-    if (replaced === undefined) return undefined;
-    const old = await effects.pool.contentChecksum(replaced);
+    if (replaced === undefined && retry) return undefined;
     const fresh = await effects.pool.contentChecksum(await effects.pool.require(ref));
-    return old === fresh ? 'unchanged' : undefined;
+    if (!retry && (await isQuarantined(effects, guest, fresh))) {
+      effects.progress.warning(
+        `${guest}: the tree that was built failed before and is not taken again; to try it all the same: guestree upgrade ${guest} --retry`,
+      );
+      return 'unchanged';
+    }
+    if (replaced === undefined) return undefined;
+    return (await effects.pool.contentChecksum(replaced)) === fresh ? 'unchanged' : undefined;
   },
   async undo({ guest, generation }, effects) {
     await effects.layering.clean(placesOf(effects, guest).scratch);

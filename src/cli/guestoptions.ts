@@ -3,6 +3,7 @@ import type { Definition } from '../model/definition.ts';
 import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
 import { parseNetwork, parsePort, validateNetworking } from '../model/network.ts';
 import { parseSource, type Source } from '../model/source.ts';
+import { DEFAULT_SWITCHING } from '../model/switching.ts';
 import type { Arguments } from './verb.ts';
 
 /** Options that say where a base comes from. */
@@ -31,10 +32,10 @@ export function declareGuest(command: Command): Command {
     .option('--start', 'start the guest when it is made');
 }
 
-export function readGuest(args: Arguments): Pick<Definition, 'engine' | 'network' | 'ports'> {
+export function readGuest(args: Arguments): Omit<Definition, 'name' | 'source'> {
   const network = parseNetwork(args.text('network') ?? 'veth');
   const engine = parseEngineChoice(args.text('engine') ?? 'auto');
   const ports = args.list('port').map(parsePort);
   validateNetworking(network, ports);
-  return { engine, network, ports };
+  return { engine, network, ports, switching: DEFAULT_SWITCHING, checks: [] };
 }

@@ -16,6 +16,7 @@ import {
 } from '../plan/overrides.ts';
 import { readRpmFile } from '../tree/rpmfile.ts';
 import { applyAndTell } from './change.ts';
+import { declareSwitch, readSwitch } from './switchoptions.ts';
 import type { Arguments, Verb } from './verb.ts';
 
 export const override: Verb = {
@@ -31,9 +32,8 @@ export const override: Verb = {
     'guestree override web reset --all',
   ],
   declare: (command) =>
-    void command
+    void declareSwitch(command)
       .option('--all', 'with reset: every override')
-      .option('--no-switch', 'make the generation, but go on with the current one')
       .addHelpText('after', '\nActions: remove PKG…, replace FILE.rpm…, reset PKG… (or --all)\n'),
   async run(app, args) {
     const name = parseGuestName(args.required(0));
@@ -43,11 +43,7 @@ export const override: Verb = {
       requireOverridable(state);
       const base = await app.effects.layering.packages(newest(state).base);
       const change = await ask();
-      return applyAndTell(
-        app,
-        name,
-        planOverride(state, change, new Set(base.keys()), !args.denied('switch')),
-      );
+      return applyAndTell(app, name, planOverride(state, change, new Set(base.keys()), readSwitch(args)));
     });
   },
 };

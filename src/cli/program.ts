@@ -15,6 +15,7 @@ import { list } from './list.ts';
 import { logs } from './logs.ts';
 import { override } from './override.ts';
 import { pin } from './pin.ts';
+import { quarantine } from './quarantine.ts';
 import { rebase } from './rebase.ts';
 import { recover } from './recover.ts';
 import { remove } from './remove.ts';
@@ -41,6 +42,7 @@ const VERBS: readonly Verb[] = [
   pin,
   unpin,
   history,
+  quarantine,
   diff,
   cleanup,
   guard,

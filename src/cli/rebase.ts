@@ -7,6 +7,7 @@ import { readOptional } from '../system/files.ts';
 import { requirePrograms } from '../app/privilege.ts';
 import { applyAndTell } from './change.ts';
 import { declareSource, readSource } from './guestoptions.ts';
+import { declareSwitch, readSwitch } from './switchoptions.ts';
 import type { Verb } from './verb.ts';
 
 export const rebase: Verb = {
@@ -19,8 +20,7 @@ export const rebase: Verb = {
     'guestree rebase mail --from debian:forky',
     'guestree rebase mail --from debian:forky --no-switch',
   ],
-  declare: (command) =>
-    void declareSource(command).option('--no-switch', 'make the generation, but go on with the current one'),
+  declare: (command) => void declareSwitch(declareSource(command)),
   async run(app, args) {
     const name = parseGuestName(args.required(0));
     const source = readSource(args);
@@ -39,7 +39,7 @@ export const rebase: Verb = {
       return applyAndTell(
         app,
         name,
-        text === before ? 'unchanged' : planRebase(state, { before, text }, !args.denied('switch')),
+        text === before ? 'unchanged' : planRebase(state, { before, text }, readSwitch(args)),
       );
     });
   },

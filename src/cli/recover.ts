@@ -1,8 +1,12 @@
 import { ensureHostUnits, ensureLinks } from '../apply/host.ts';
 import { recoverGuest } from '../apply/apply.ts';
+import { readDefinition } from '../apply/observe.ts';
+import type { App } from '../app/app.ts';
+import { planActivatePending } from '../plan/operations.ts';
 import { acquireLock } from '../system/lock.ts';
 import { exists } from '../system/files.ts';
 import { guestPaths } from '../model/paths.ts';
+import { applyAndTell } from './change.ts';
 import type { Verb } from './verb.ts';
 
 export const recover: Verb = {
@@ -30,9 +34,23 @@ export const recover: Verb = {
     }
     await recoverGuest({ guest: undefined }, effects);
     if (!args.flag('boot')) await ensureHostUnits(effects);
+    if (args.flag('boot')) await takeUpStaged(app);
     let changed = false;
     for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
     if (changed) await effects.systemd.reload();
     return undefined;
   },
 };
+
+/** With Strategy=none a generation that waits is taken up when the host boots, before the guest is started. */
+async function takeUpStaged(app: App): Promise<void> {
+  await app.each(await app.guests(), async (name) => {
+    const definition = await readDefinition(app.effects.paths, name);
+    if (definition.switching.strategy !== 'none') return;
+    await app.locked(name, async () => {
+      const state = await app.observe(name);
+      const plan = state.active ? undefined : planActivatePending(state);
+      if (plan) await applyAndTell(app, name, plan);
+    });
+  });
+}

@@ -9,18 +9,23 @@ export const restart: Verb = {
   kind: 'changing',
   writesState: true,
   examples: ['guestree restart mail'],
+  declare: (command) =>
+    void command.option(
+      '--no-preflight',
+      'take up a generation that waits without booting it beside the running one first',
+    ),
   async run(app, args) {
     await app.each(args.many(0), async (name) => {
       await app.locked(name, async () => {
         const state = await app.observe(name);
-        const pending = planActivatePending(state);
+        const pending = planActivatePending(state, { preflight: !args.denied('preflight') });
         if (pending) await applyAndTell(app, name, pending);
         if (pending && state.active) return;
         const halt = state.active ? [{ action: 'halt', guest: name } as const] : [];
         await app.apply({
           operation: 'restart',
           guest: name,
-          steps: [...halt, { action: 'start', guest: name }],
+          steps: [...halt, { action: 'boot', guest: name }],
         });
       });
     });

@@ -19,7 +19,7 @@ export const start: Verb = {
         }
         const pending = planActivatePending(state);
         if (pending) await applyAndTell(app, name, pending);
-        await app.apply({ operation: 'start', guest: name, steps: [{ action: 'start', guest: name }] });
+        await app.apply({ operation: 'start', guest: name, steps: [{ action: 'boot', guest: name }] });
       });
     });
     return undefined;

@@ -2,7 +2,14 @@ import { formatNetwork, formatPort } from '../model/network.ts';
 import { parseGuestName } from '../model/names.ts';
 import type { Overrides } from '../model/overrides.ts';
 import { formatSource } from '../model/source.ts';
-import { currentGeneration, pendingGeneration, previousGeneration, type GuestState } from '../plan/state.ts';
+import type { Quarantine } from '../model/quarantine.ts';
+import {
+  currentGeneration,
+  pendingGeneration,
+  previousGeneration,
+  switchesOf,
+  type GuestState,
+} from '../plan/state.ts';
 import type { Verb } from './verb.ts';
 
 export const status: Verb = {
@@ -42,6 +49,9 @@ export interface GuestLine {
   generations: number;
   pinned: number[];
   lastSwitch: GuestState['events'][number] | undefined;
+  /** Failed switches that nobody has said to have seen. */
+  failures: Quarantine[];
+  strategy: string;
 }
 
 export function describeGuest(state: GuestState): GuestLine {
@@ -64,13 +74,19 @@ export function describeGuest(state: GuestState): GuestLine {
     ports: state.definition.ports.map(formatPort),
     generations: state.generations.length,
     pinned: [...state.pinned].sort((a, b) => a - b),
-    lastSwitch: state.events.at(-1),
+    lastSwitch: switchesOf(state.events).at(-1),
+    failures: state.quarantined.filter((each) => !each.seen),
+    strategy: state.definition.switching.strategy,
   };
 }
 
 function renderGuest(guest: GuestLine): string {
   const differs = guest.running !== undefined && guest.running !== guest.generation;
   const lines: [string, string | undefined][] = [
+    ...guest.failures.map((each): [string, string] => [
+      'FAILED',
+      `generation ${each.generation} in ${each.phase}, ${each.time.slice(0, 16).replace('T', ' ')}: ${each.why} (seen: guestree quarantine ${guest.name} --seen)`,
+    ]),
     ['State', `${guest.state}${guest.enabled ? ', started at boot' : ''}`],
     ['Generation', `${guest.generation}${differs ? ` (still running: ${String(guest.running)})` : ''}`],
     [

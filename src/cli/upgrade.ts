@@ -1,10 +1,12 @@
 import { pendingChanges } from '../app/upgrades.ts';
 import { EXIT_UNCHANGED, Failure } from '../model/failure.ts';
-import { planUpgrade } from '../plan/operations.ts';
+import { chooseUpgrade } from '../plan/operations.ts';
 import type { PackageChange } from '../apply/layering.ts';
 import type { GuestName } from '../model/names.ts';
+import type { Quarantine } from '../model/quarantine.ts';
 import { applyAndTell } from './change.ts';
 import { renderChanges } from './diff.ts';
+import { declareSwitch, readSwitch } from './switchoptions.ts';
 import type { Verb } from './verb.ts';
 
 export const upgrade: Verb = {
@@ -15,11 +17,11 @@ export const upgrade: Verb = {
   writesState: true,
   examples: ['guestree upgrade mail', 'guestree upgrade --all --no-switch', 'guestree upgrade mail --check'],
   declare: (command) =>
-    void command
+    void declareSwitch(command)
       .option('--all', 'all guests')
       .option('--check', 'only look: exit code 0 if there is something to upgrade, 77 if not')
       .option('--json', 'with --check: print JSON')
-      .option('--no-switch', 'make the generation, but go on with the current one'),
+      .option('--retry', 'take a tree again that failed its preflight or its health checks'),
   async run(app, args) {
     const given = args.many(0);
     if (args.flag('all') === given.length > 0) {
@@ -39,11 +41,9 @@ export const upgrade: Verb = {
           if (!app.options.json) app.streams.out(tellChanges(name, changes));
           return changes.length === 0 ? EXIT_UNCHANGED : 0;
         }
-        return applyAndTell(
-          app,
-          name,
-          changes.length === 0 ? 'unchanged' : planUpgrade(state, !args.denied('switch')),
-        );
+        const { plan, failed } = chooseUpgrade(state, changes.length > 0, readSwitch(args));
+        if (failed) app.effects.progress.warning(tellFailed(name, failed));
+        return applyAndTell(app, name, plan);
       });
       if (code === 0) changed.add(name);
     });
@@ -51,6 +51,10 @@ export const upgrade: Verb = {
     return changed.size > 0 ? 0 : EXIT_UNCHANGED;
   },
 };
+
+function tellFailed(name: GuestName, { generation, why }: Quarantine): string {
+  return `${name}: nothing is newer than generation ${generation}, which failed: ${why}. To try it all the same: guestree upgrade ${name} --retry`;
+}
 
 function tellChanges(name: GuestName, changes: readonly PackageChange[] | 'unknown'): string {
   if (changes === 'unknown')

@@ -1,4 +1,5 @@
 import { UnitFile } from '../unitfile/unitfile.ts';
+import { CHECK_KEYS, isCheckSection, parseChecks, renderChecks, type Check } from './check.ts';
 import { parseEngineChoice, type EngineChoice } from './engine.ts';
 import { Failure } from './failure.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from './network.ts';
 import { quoted, type GuestName } from './names.ts';
 import { formatSource, parseSource, type Source } from './source.ts';
+import { parseSwitching, renderSwitching, SWITCH_KEYS, type Switching } from './switching.ts';
 
 /**
  * What the administrator decided about a guest: /etc/guestree/NAME.guest, in unit-file syntax. What guestree finds
@@ -24,21 +26,24 @@ export interface Definition {
   engine: EngineChoice;
   network: Network;
   ports: PortMapping[];
+  switching: Switching;
+  checks: Check[];
 }
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
   Network: ['Mode', 'Port'],
+  Switch: SWITCH_KEYS,
 };
 
 export function parseDefinition(name: GuestName, text: string): Definition {
   const label = `${name}.guest`;
   const file = UnitFile.parse(text, label);
   for (const section of file.sections()) {
-    const known = KEYS[section];
+    const known = isCheckSection(section) ? CHECK_KEYS : KEYS[section];
     if (known === undefined) {
       throw new Failure('invalid', `${label}: unknown section [${section}]`, {
-        hint: `Known sections: ${Object.keys(KEYS).join(', ')}.`,
+        hint: `Known sections: ${Object.keys(KEYS).join(', ')}, Check NAME.`,
       });
     }
     for (const key of file.keys(section)) {
@@ -63,7 +68,8 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const ports = file.lookupAllWords('Network', 'Port').map(parsePort);
   validateNetworking(network, ports);
   const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
-  return { name, source, engine, network, ports };
+  const switching = parseSwitching(file);
+  return { name, source, engine, network, ports, switching, checks: parseChecks(file, label) };
 }
 
 /** The administrator's text with another source; comments and everything else of it stay. */
@@ -93,5 +99,7 @@ export function renderDefinition(definition: Definition): string {
   if (definition.engine !== 'auto') file.add('Guest', 'Engine', definition.engine);
   file.add('Network', 'Mode', formatNetwork(definition.network));
   for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
+  renderSwitching(file, definition.switching);
+  renderChecks(file, definition.checks);
   return file.toString();
 }

@@ -29,6 +29,10 @@ const EXIT_CODES = {
   guard: 8,
   /** The guest did not start; the host is unharmed. */
   'start-failed': 9,
+  /** A new generation failed its preflight or its health checks; the old one runs. */
+  unhealthy: 10,
+  /** The user stopped it (128 + SIGINT, as shells count). */
+  interrupted: 130,
 } as const;
 
 export type FailureReason = keyof typeof EXIT_CODES;

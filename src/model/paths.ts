@@ -59,6 +59,10 @@ export interface GuestPaths {
   /** What happened to generations, one JSON object a line. */
   events: string;
   pins: string;
+  /** Trees that failed a preflight or their health checks. */
+  quarantine: string;
+  /** Units that were failed in the running guest before it was stopped, one a line. */
+  failedUnits: string;
   /** Package files that replace packages of the base, each under its checksum. */
   rpms: string;
   scratch: string;
@@ -81,6 +85,8 @@ export function guestPaths(paths: Paths, name: GuestName): GuestPaths {
     ids: `${root}/ids.json`,
     events: `${root}/events`,
     pins: `${root}/pins`,
+    quarantine: `${root}/quarantine.json`,
+    failedUnits: `${root}/failed-units`,
     rpms: `${root}/rpms`,
     scratch: `${paths.state}/scratch/${name}`,
     journal: `${paths.state}/journal/${name}`,

@@ -171,8 +171,8 @@ export function planAdopt(adoption: Adoption): Plan {
       { action: 'swap', guest, generation, previous: undefined },
       { action: 'link', guest },
       { action: 'reload' },
-      { action: 'settle', guest, generation, previous: undefined, reason: 'adopt' },
-      ...(start ? [{ action: 'start', guest } as const] : []),
+      { action: 'settle', guest, generation, previous: undefined, reason: 'adopt', unproven: undefined },
+      ...(start ? [{ action: 'boot', guest } as const] : []),
     ],
   };
 }

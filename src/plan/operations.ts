@@ -3,9 +3,12 @@ import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
 import { hasOverrides, NO_OVERRIDES, type Overrides } from '../model/overrides.ts';
+import type { Quarantine } from '../model/quarantine.ts';
 import {
   currentGeneration,
+  failureOf,
   isFresh,
+  newestGeneration,
   nextNumber,
   pendingGeneration,
   previousGeneration,
@@ -35,6 +38,7 @@ export function planCreate(definition: Definition, packages: PackageName[], star
         overrides: NO_OVERRIDES,
         upgrade: false,
         unlike: undefined,
+        retry: true,
       }),
       { action: 'deploy', guest, generation, previous: undefined },
       {
@@ -44,8 +48,8 @@ export function planCreate(definition: Definition, packages: PackageName[], star
       { action: 'swap', guest, generation, previous: undefined },
       { action: 'link', guest },
       { action: 'reload' },
-      { action: 'settle', guest, generation, previous: undefined, reason: 'create' },
-      ...(start ? [{ action: 'start', guest } as const] : []),
+      { action: 'settle', guest, generation, previous: undefined, reason: 'create', unproven: undefined },
+      ...(start ? [{ action: 'boot', guest } as const] : []),
     ],
   };
 }
@@ -53,11 +57,11 @@ export function planCreate(definition: Definition, packages: PackageName[], star
 export function planInstall(
   state: GuestState,
   packages: PackageName[],
-  doSwitch: boolean,
+  wish: ChangeWish,
 ): Plan | 'unchanged' {
   const base = newest(state);
   const missing = packages.filter((each) => !base.requested.includes(each));
-  if (missing.length === 0) return 'unchanged';
+  if (missing.length === 0) return takeUpPending(state, wish);
   const names = new Set(missing.map(barePackageName));
   const requested = [...base.requested.filter((each) => !names.has(barePackageName(each))), ...missing];
   return planChange(state, 'install', requested, {
@@ -67,11 +71,11 @@ export function planInstall(
       ? { onto: 'base', packages: requested }
       : { onto: base.number, packages: missing }),
     upgrade: false,
-    doSwitch,
+    wish,
   });
 }
 
-export function planUninstall(state: GuestState, packages: PackageName[], doSwitch: boolean): Plan {
+export function planUninstall(state: GuestState, packages: PackageName[], wish: ChangeWish): Plan {
   const base = newest(state);
   const names = new Set(packages.map(barePackageName));
   const asked = new Set(base.requested.map(barePackageName));
@@ -91,11 +95,29 @@ export function planUninstall(state: GuestState, packages: PackageName[], doSwit
     onto: 'base',
     packages: requested,
     upgrade: true,
-    doSwitch,
+    wish,
   });
 }
 
-export function planUpgrade(state: GuestState, doSwitch: boolean): Plan {
+/**
+ * An upgrade after it was looked for.
+ * @param found whether there is anything newer than the newest generation
+ * @returns also why nothing is done, if that is because a tree failed
+ */
+export function chooseUpgrade(
+  state: GuestState,
+  found: boolean,
+  wish: ChangeWish,
+): { plan: Plan | 'unchanged'; failed?: Quarantine } {
+  if (found) return { plan: planUpgrade(state, wish) };
+  const { number } = newestGeneration(state);
+  const failed = failureOf(state, number);
+  if (failed === undefined) return { plan: takeUpPending(state, wish) };
+  if (wish.retry !== true || !wish.doSwitch || !mayStop(state)) return { plan: 'unchanged', failed };
+  return { plan: planSwitch(state, number, wish) };
+}
+
+export function planUpgrade(state: GuestState, wish: ChangeWish): Plan {
   const { requested } = newest(state);
   return planChange(state, 'upgrade', requested, {
     // Looking for upgrades has already imported the others again; a Debian base is brought up to date in the plan.
@@ -103,7 +125,7 @@ export function planUpgrade(state: GuestState, doSwitch: boolean): Plan {
     onto: 'base',
     packages: requested,
     upgrade: true,
-    doSwitch,
+    wish,
   });
 }
 
@@ -111,7 +133,7 @@ export function planUpgrade(state: GuestState, doSwitch: boolean): Plan {
 export function planRebase(
   state: GuestState,
   definition: { before: string; text: string },
-  doSwitch: boolean,
+  wish: ChangeWish,
 ): Plan {
   const { requested } = newest(state);
   const changed = { ...state, definition: parseDefinition(state.name, definition.text) };
@@ -120,11 +142,39 @@ export function planRebase(
     onto: 'base',
     packages: requested,
     upgrade: false,
-    doSwitch,
+    wish,
   });
   const [first, ...rest] = plan.steps;
   const redefine: Step = { action: 'redefine', guest: state.name, ...definition };
   return { ...plan, steps: first === undefined ? [redefine] : [first, redefine, ...rest] };
+}
+
+/** Nothing new has to be built; a generation that waits becomes current, if that is wished. */
+export function takeUpPending(state: GuestState, wish: ChangeWish): Plan | 'unchanged' {
+  if (!wish.doSwitch || !mayStop(state)) return 'unchanged';
+  return planActivatePending(state, wish) ?? 'unchanged';
+}
+
+/** With Strategy=none only the user's own start or restart makes a running guest go over to what was built. */
+function mayStop(state: GuestState): boolean {
+  return !state.active || state.definition.switching.strategy !== 'none';
+}
+
+/** What the user says about the switch that follows a build. */
+export interface SwitchWish {
+  /** False: `--no-preflight`. */
+  preflight?: boolean;
+}
+
+interface SwitchOptions extends SwitchWish {
+  reason: string;
+}
+
+/** What the user says about a change: whether the guest shall go over to the new generation, and how. */
+export interface ChangeWish extends SwitchWish {
+  doSwitch: boolean;
+  /** Take a tree again that was quarantined. */
+  retry?: boolean;
 }
 
 interface Change {
@@ -134,7 +184,7 @@ interface Change {
   /** Those of the newest generation if left out. */
   overrides?: Overrides;
   upgrade: boolean;
-  doSwitch: boolean;
+  wish: ChangeWish;
 }
 
 export function planChange(
@@ -147,6 +197,8 @@ export function planChange(
   const generation = nextNumber(state);
   const { number: newestNumber, overrides: former } = newest(state);
   const overrides = change.overrides ?? former;
+  const { wish } = change;
+  const doSwitch = wish.doSwitch && mayStop(state);
   const definition = renderDefinition(state.definition);
   return {
     operation: origin,
@@ -162,10 +214,13 @@ export function planChange(
         overrides,
         upgrade: change.upgrade,
         unlike: origin === 'upgrade' ? newestNumber : undefined,
+        retry: origin !== 'upgrade' || wish.retry === true,
       }),
       { action: 'deploy', guest, generation, previous: state.current },
       { action: 'render', guest, generation, origin, requested, overrides, definition },
-      ...(change.doSwitch ? switchSteps(state, generation, origin, true) : []),
+      // A rebase changes the definition as well, so it is taken back as a whole.
+      ...(doSwitch && origin !== 'rebase' ? [{ action: 'keep', guest, generation } as const] : []),
+      ...(doSwitch ? switchSteps(state, generation, { reason: origin, ...wish }) : []),
     ],
   };
 }
@@ -187,18 +242,34 @@ function layerSteps(engine: EngineChoice, args: StepArguments['layer']): Step[] 
 }
 
 /** The switch: everything before `stop` costs no downtime, everything after it until `start` has ended does. */
-function switchSteps(state: GuestState, generation: number, reason: string, fresh: boolean): Step[] {
+function switchSteps(state: GuestState, generation: number, options: SwitchOptions): Step[] {
   const guest = state.name;
   const previous = state.current;
+  const unproven = whyUnproven(state, options);
+  const fresh = isFresh(state, generation);
+  // Who goes back has chosen, and would not be helped by being sent forward again.
+  const verdict = options.reason === 'rollback' ? 'told' : 'binding';
+  const when = (condition: boolean, step: Step): Step[] => (condition ? [step] : []);
   return [
-    ...(state.active ? [{ action: 'stop', guest } as const] : []),
-    ...(fresh ? [{ action: 'merge-etc', guest, generation, previous } as const] : []),
+    ...when(unproven === undefined, { action: 'preflight', guest, generation }),
+    ...when(state.active, { action: 'stop', guest }),
+    ...when(fresh, { action: 'merge-etc', guest, generation, previous }),
     { action: 'swap', guest, generation, previous },
-    ...(state.active ? [{ action: 'start', guest } as const] : []),
+    ...when(state.active, { action: 'start', guest }),
+    ...when(state.active, { action: 'check-health', guest, generation, verdict }),
     // After the start, so that it costs no downtime: a generation's drop-in holds nothing but a description.
     { action: 'reload' },
-    { action: 'settle', guest, generation, previous, reason },
+    { action: 'settle', guest, generation, previous, reason: options.reason, unproven },
   ];
+}
+
+/** Why a switch does without a preflight, for the record; undefined if there is one. */
+function whyUnproven(state: GuestState, { reason, preflight }: SwitchOptions): string | undefined {
+  if (!state.active) return 'the guest did not run';
+  // What was current before has proved itself, and whoever goes back is in a hurry.
+  if (reason === 'rollback') return 'a rollback has none';
+  if (!state.definition.switching.preflight) return 'the definition says Preflight=no';
+  return preflight === false ? 'skipped with --no-preflight' : undefined;
 }
 
 export function planRollback(state: GuestState, wanted: number | undefined): Plan | 'unchanged' {
@@ -214,15 +285,20 @@ export function planRollback(state: GuestState, wanted: number | undefined): Pla
   return {
     operation: 'rollback',
     guest: state.name,
-    steps: switchSteps(state, target, 'rollback', isFresh(state, target)),
+    steps: switchSteps(state, target, { reason: 'rollback' }),
   };
 }
 
 /** `restart`, and `start` of a stopped guest: a generation that waits is taken up. */
-export function planActivatePending(state: GuestState): Plan | undefined {
+export function planActivatePending(state: GuestState, options: SwitchWish = {}): Plan | undefined {
   const pending = pendingGeneration(state);
-  if (pending === undefined) return undefined;
-  return { operation: 'switch', guest: state.name, steps: switchSteps(state, pending, 'switch', true) };
+  return pending === undefined ? undefined : planSwitch(state, pending, options);
+}
+
+/** The switch to a generation that is there and was never current. */
+function planSwitch(state: GuestState, generation: number, options: SwitchWish = {}): Plan {
+  const steps = switchSteps(state, generation, { reason: 'switch', ...options });
+  return { operation: 'switch', guest: state.name, steps };
 }
 
 /**
@@ -262,7 +338,7 @@ export function planRemove(state: GuestState, keepData: string | undefined): Pla
     operation: 'remove',
     guest,
     steps: [
-      ...(state.active ? [{ action: 'stop', guest } as const] : []),
+      ...(state.active ? [{ action: 'halt', guest } as const] : []),
       ...(keepData === undefined ? [] : [{ action: 'keep-data', guest, directory: keepData } as const]),
       { action: 'unlink', guest },
       { action: 'reload' },

@@ -3,7 +3,7 @@ import { canOverride } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import type { PackageName } from '../model/names.ts';
 import { hasOverrides, NO_OVERRIDES, type LocalRpm, type Overrides } from '../model/overrides.ts';
-import { newest, planChange } from './operations.ts';
+import { newest, planChange, takeUpPending, type ChangeWish } from './operations.ts';
 import type { GuestState } from './state.ts';
 import type { Plan } from './step.ts';
 
@@ -26,19 +26,19 @@ export function planOverride(
   state: GuestState,
   change: OverrideChange,
   base: ReadonlySet<string>,
-  doSwitch: boolean,
+  wish: ChangeWish,
 ): Plan | 'unchanged' {
   requireOverridable(state);
   const from = newest(state);
   const overrides = changed(state, from.overrides, change, base);
-  if (isDeepStrictEqual(overrides, from.overrides)) return 'unchanged';
+  if (isDeepStrictEqual(overrides, from.overrides)) return takeUpPending(state, wish);
   const plan = planChange(state, 'override', from.requested, {
     base: from.number,
     onto: 'base',
     packages: from.requested,
     overrides,
     upgrade: false,
-    doSwitch,
+    wish,
   });
   if (change.action !== 'replace') return plan;
   const [first, ...rest] = plan.steps;

@@ -2,8 +2,9 @@ import { Failure } from '../model/failure.ts';
 import type { Definition } from '../model/definition.ts';
 import type { Generation } from '../model/generation.ts';
 import type { GuestName } from '../model/names.ts';
+import type { Quarantine } from '../model/quarantine.ts';
 
-/** A line of the guest's event log. */
+/** A line of the guest's event log: a switch that was made, or one that failed and was taken back. */
 export interface SwitchEvent {
   time: string;
   generation: number;
@@ -11,6 +12,26 @@ export interface SwitchEvent {
   reason: string;
   /** Milliseconds in which the guest was not ready; undefined if it did not run. */
   downtimeMs: number | undefined;
+  /** In which step the switch failed; undefined if it was made. */
+  failed?: 'preflight' | 'start' | 'health' | undefined;
+  /** Why it failed. */
+  why?: string | undefined;
+  preflight?: Examined | undefined;
+  /** Why there was no preflight. */
+  unproven?: string | undefined;
+  health?: Examined | undefined;
+}
+
+/** What came of a preflight or of the checks after a switch. */
+export interface Examined {
+  passed: boolean;
+  milliseconds: number;
+  checks: { name: string; wanted: boolean; passed: boolean; message?: string | undefined }[];
+}
+
+/** Switches that were made. */
+export function switchesOf(events: readonly SwitchEvent[]): SwitchEvent[] {
+  return events.filter((event) => event.failed === undefined);
 }
 
 /** Everything that planning needs to know of a guest: plain data, observed by src/apply/observe.ts. */
@@ -28,6 +49,8 @@ export interface GuestState {
   enabled: boolean;
   pinned: ReadonlySet<number>;
   events: SwitchEvent[];
+  /** Trees that failed. */
+  quarantined: Quarantine[];
 }
 
 export function currentGeneration(state: GuestState): Generation {
@@ -47,22 +70,32 @@ export function currentGeneration(state: GuestState): Generation {
 
 /** Generations that were current at some time. */
 function activated(state: GuestState): Set<number> {
-  return new Set([...state.events.map((event) => event.generation), state.current]);
+  return new Set([...switchesOf(state.events).map((event) => event.generation), state.current]);
 }
 
 /** The generation before the current one: what `rollback` goes to. */
 export function previousGeneration(state: GuestState): number | undefined {
   const numbers = new Set(state.generations.map((each) => each.number));
-  const before = state.events.findLast((event) => event.generation === state.current)?.previous;
+  const before = switchesOf(state.events).findLast((event) => event.generation === state.current)?.previous;
   if (before !== undefined && numbers.has(before)) return before;
   const used = activated(state);
   return state.generations.findLast((each) => each.number < state.current && used.has(each.number))?.number;
 }
 
-/** The newest generation if it was built after the current one and never used: `install --no-switch` leaves it. */
+/**
+ * The newest generation that was built after the current one, never used, and did not fail: `install --no-switch`
+ * leaves it.
+ */
 export function pendingGeneration(state: GuestState): number | undefined {
-  const newest = state.generations.at(-1)?.number;
-  return newest !== undefined && newest > state.current && !activated(state).has(newest) ? newest : undefined;
+  const used = activated(state);
+  const fit = (number: number): boolean => !used.has(number) && failureOf(state, number) === undefined;
+  return state.generations.findLast((each) => each.number > state.current && fit(each.number))?.number;
+}
+
+/** Why the tree of a generation is in quarantine; undefined if it is not. */
+export function failureOf(state: GuestState, generation: number): Quarantine | undefined {
+  const tree = state.generations.find((each) => each.number === generation)?.tree;
+  return state.quarantined.find((each) => each.generation === generation || each.tree === tree);
 }
 
 /** Whether a generation was never current, so that changes in /etc since it was made belong into it. */
@@ -76,4 +109,11 @@ export function nextNumber(state: GuestState): number {
     ...state.events.map((event) => event.generation),
   ];
   return Math.max(0, ...used) + 1;
+}
+
+/** The newest of what was built after the current generation, else the current one: fit, or failed. */
+export function newestGeneration(state: GuestState): Generation {
+  const used = activated(state);
+  const later = state.generations.findLast((each) => each.number > state.current && !used.has(each.number));
+  return later ?? currentGeneration(state);
 }

@@ -30,6 +30,8 @@ export interface StepArguments {
     upgrade: boolean;
     /** The generation that it must differ from; equal content means that nothing changed. */
     unlike: number | undefined;
+    /** Whether a tree is taken whose content was quarantined; else it counts as unchanged. */
+    retry: boolean;
   };
   /** What the host has staged is saved, and shutdown held back: the host's rpm-ostree is going to work for a guest. */
   'open-window': { guest: GuestName };
@@ -63,6 +65,10 @@ export interface StepArguments {
   define: { guest: GuestName; text: string };
   /** The definition gets another text; `before` is the one that it had. */
   redefine: { guest: GuestName; text: string; before: string };
+  /** From here on what was built stays, whatever becomes of the switch to it: undoing ends here. */
+  keep: { guest: GuestName; generation: number };
+  /** The generation is booted beside the running guest, on a throw-away view of its /var, and checked. */
+  preflight: { guest: GuestName; generation: number };
   /** The guest is shut down because the user wants it. */
   halt: { guest: GuestName };
   /** The guest is shut down for a switch; undoing starts it again. */
@@ -75,10 +81,20 @@ export interface StepArguments {
   link: { guest: GuestName };
   /** The service manager reads unit files again. */
   reload: object;
-  /** The guest is booted; done when it says that it is ready. */
+  /** The guest is booted because the user wants it; done when it says that it is ready. */
+  boot: { guest: GuestName };
+  /** The guest is booted in a switch; done when it says that it is ready. */
   start: { guest: GuestName };
-  /** The switch is written to the guest's event log. */
-  settle: { guest: GuestName; generation: number; previous: number | undefined; reason: string };
+  /** The guest that was started is checked; `told`: what is found is only told, because the user chose the generation. */
+  'check-health': { guest: GuestName; generation: number; verdict: 'binding' | 'told' };
+  /** The switch is written to the guest's event log; `unproven` says why there was no preflight. */
+  settle: {
+    guest: GuestName;
+    generation: number;
+    previous: number | undefined;
+    reason: string;
+    unproven: string | undefined;
+  };
   /** A generation is removed with its deployment and refs. */
   retire: { guest: GuestName; generation: number };
   /** Objects that nothing refers to are deleted from a guest's sysroot, and at last from the pool. */
@@ -142,6 +158,9 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
   render: ({ guest, generation }) => `Write the files of generation ${generation} of ${guest}.`,
   define: ({ guest }) => `Write the definition /etc/guestree/${guest}.guest.`,
   redefine: ({ guest }) => `Change the source in the definition /etc/guestree/${guest}.guest.`,
+  keep: ({ generation }) => `Keep generation ${generation}, whatever becomes of the switch.`,
+  preflight: ({ guest, generation }) =>
+    `Boot generation ${generation} beside ${guest} and check it, on a throw-away view of its /var.`,
   halt: ({ guest }) => `Stop ${guest}.`,
   stop: ({ guest }) => `Stop ${guest} for the switch.`,
   'merge-etc': ({ generation, previous }) =>
@@ -149,7 +168,10 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
   swap: ({ guest, generation }) => `Make generation ${generation} current for ${guest}.`,
   link: ({ guest }) => `Link ${guest} for systemd-nspawn and machinectl.`,
   reload: () => 'Reload the service manager.',
-  start: ({ guest }) => `Start ${guest} and wait until it is ready.`,
+  boot: ({ guest }) => `Start ${guest} and wait until it is ready.`,
+  start: ({ guest }) => `Start ${guest} on it and wait until it is ready.`,
+  'check-health': ({ guest, verdict }) =>
+    `Check the health of ${guest}${verdict === 'told' ? ' and tell what is wrong' : ''}.`,
   settle: ({ generation }) => `Record the switch to generation ${generation}.`,
   retire: ({ guest, generation }) => `Remove generation ${generation} of ${guest}.`,
   prune: ({ guest }) =>

@@ -1,5 +1,16 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { execa } from 'execa';
 import { Failure } from '../model/failure.ts';
+
+const breakable = new AsyncLocalStorage<AbortSignal>();
+
+/** Programs that are started in `work`, and no others, are ended when the signal comes; what called them then fails. */
+export function breakableBy<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return breakable.run(signal, work);
+}
+
+/** Seconds that a program gets to end by itself after SIGTERM. */
+const GRACE = 10;
 
 /**
  * The only place that starts programs. The environment is rebuilt for each of them, so that a user's locale or
@@ -21,8 +32,8 @@ interface RunOptions {
   interactive?: boolean;
   /** Called for each complete line of output while the program runs. */
   onLine?: (line: string) => void;
-  /** Seconds after which the program is ended. */
-  timeoutSeconds?: number;
+  /** Seconds after which the program is ended, and CommandTimeout thrown. */
+  timeoutSeconds?: number | undefined;
 }
 
 export interface RunResult {
@@ -100,6 +111,10 @@ export function createRunner(log: CommandLog, outer: Readonly<Record<string, str
         extendEnv: false,
         reject: false,
         stripFinalNewline: false,
+        // In a session of its own: Ctrl-C is sent to the terminal's whole foreground group, and a step that is not to be
+        // broken off must not lose its program to it.
+        detached: options.interactive !== true,
+        cleanup: false,
         maxBuffer: 200_000_000,
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         ...(options.timeoutSeconds === undefined ? {} : { timeout: options.timeoutSeconds * 1000 }),
@@ -109,10 +124,13 @@ export function createRunner(log: CommandLog, outer: Readonly<Record<string, str
             ? { stdin: 'ignore' as const }
             : { input: options.input }),
       });
+      const release = breakOff(child.pid, breakable.getStore());
       if (options.onLine && options.interactive !== true) {
         void forwardLines(child, options.onLine);
       }
       const result = await child;
+      release();
+      if (breakable.getStore()?.aborted === true) throw new Failure('interrupted', `${program} was ended`);
       if (result.exitCode === undefined) throw notStarted(program, line, result);
       const allowed = options.allow ?? [0];
       const outcome: RunResult = {
@@ -123,6 +141,29 @@ export function createRunner(log: CommandLog, outer: Readonly<Record<string, str
       if (allowed === 'any' || allowed.includes(result.exitCode)) return outcome;
       throw new CommandFailure(program, line, outcome);
     },
+  };
+}
+
+/** Ends a program and everything in its session when the signal comes. @returns how to stop waiting for it */
+function breakOff(pid: number | undefined, signal: AbortSignal | undefined): () => void {
+  if (pid === undefined || signal === undefined) return () => undefined;
+  const kill = (how: NodeJS.Signals): void => {
+    try {
+      process.kill(-pid, how);
+    } catch {
+      // It has ended already.
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    kill('SIGTERM');
+    timer = setTimeout(() => kill('SIGKILL'), GRACE * 1000);
+  };
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  return () => {
+    signal.removeEventListener('abort', end);
+    clearTimeout(timer);
   };
 }
 
@@ -161,6 +202,13 @@ export class CommandFailure extends Failure {
   }
 }
 
+/** A program did not end in the time that it was given. */
+export class CommandTimeout extends Failure {
+  constructor(program: string, line: string) {
+    super('failed', `${program} did not finish in time`, { hint: `It was: ${line}` });
+  }
+}
+
 function notStarted(
   program: string,
   line: string,
@@ -178,8 +226,7 @@ function notStarted(
         from === undefined ? `Install ${program}.` : `Install it, for example with: apt-get install ${from}`,
     });
   }
-  if (result.timedOut)
-    return new Failure('failed', `${program} did not finish in time`, { hint: `It was: ${line}` });
+  if (result.timedOut) return new CommandTimeout(program, line);
   if (result.signal !== undefined) {
     return new Failure('failed', `${program} was ended by ${result.signal}`, { hint: `It was: ${line}` });
   }

@@ -3,7 +3,7 @@ import { Failure } from '../model/failure.ts';
 import type { GuestName } from '../model/names.ts';
 import { machineUnit } from '../model/paths.ts';
 import { isErrno } from './files.ts';
-import { CommandFailure, type Runner } from './run.ts';
+import { CommandFailure, CommandTimeout, type Runner } from './run.ts';
 
 /** What systemd says of the unit that boots a guest. */
 export interface UnitState {
@@ -85,12 +85,19 @@ export class Systemd {
   }
 
   /** Returns when the guest's own manager has said READY=1. */
-  async start(name: GuestName): Promise<void> {
+  async start(name: GuestName, timeoutSeconds?: number): Promise<void> {
     try {
-      await this.#runner.run('systemctl', ['start', machineUnit(name)]);
+      await this.#runner.run('systemctl', ['start', machineUnit(name)], { timeoutSeconds });
     } catch (error) {
+      if (error instanceof CommandTimeout) {
+        throw new Failure('start-failed', `the guest was not ready after ${timeoutSeconds ?? 0} s`, {
+          guest: name,
+          cause: error,
+          hint: `See: journalctl -u ${machineUnit(name)}`,
+        });
+      }
       if (!(error instanceof CommandFailure)) throw error;
-      throw new Failure('start-failed', `the guest did not start: ${await this.lastLog(name)}`, {
+      throw new Failure('start-failed', `the guest did not start: ${await this.lastLog(machineUnit(name))}`, {
         guest: name,
         cause: error,
         hint: `See: journalctl -u ${machineUnit(name)}`,
@@ -136,7 +143,7 @@ export class Systemd {
   }
 
   /** The process id of a running guest's first process. */
-  async leader(name: GuestName): Promise<number | undefined> {
+  async leader(name: string): Promise<number | undefined> {
     const { exitCode, stdout } = await this.#runner.run(
       'machinectl',
       ['show', '--property=Leader', '--value', name],
@@ -147,10 +154,22 @@ export class Systemd {
     return exitCode === 0 && /^[1-9][0-9]*$/.test(stdout.trim()) ? Number(stdout.trim()) : undefined;
   }
 
-  async lastLog(name: GuestName): Promise<string> {
+  /** Ends a machine that nothing is kept of: its first process is killed, and systemd-nspawn then cleans up. */
+  async killMachine(machine: string, unit: string): Promise<void> {
+    const leader = await this.leader(machine);
+    try {
+      if (leader !== undefined) process.kill(leader, 'SIGKILL');
+    } catch (error) {
+      if (!isErrno(error, 'ESRCH')) throw error;
+    }
+    await this.#runner.run('systemctl', ['stop', unit], { allow: 'any' });
+  }
+
+  /** The last lines that a unit of the host wrote to the journal. */
+  async lastLog(unit: string): Promise<string> {
     const { stdout } = await this.#runner.run(
       'journalctl',
-      ['--unit', machineUnit(name), '--output=cat', '--lines=5', '--no-pager', '--boot'],
+      ['--unit', unit, '--output=cat', '--lines=5', '--no-pager', '--boot'],
       { allow: 'any' },
     );
     return stdout.trim();

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { applyPlan, recoverGuest, type Failpoint } from '../../../src/apply/apply.ts';
@@ -12,14 +12,17 @@ import { failureOfLater } from '../failures.ts';
 import { mail } from '../plan/states.ts';
 import { effectsIn } from './effects.ts';
 
-/** The file steps of `create`: each leaves something, and each can be undone. */
+/** Steps that only touch files: each leaves something, and each can be undone. */
 const plan: Plan = {
-  operation: 'create',
+  operation: 'rebase',
   guest: mail,
   steps: [
-    { action: 'define', guest: mail, text: '[Guest]\n' },
+    { action: 'redefine', guest: mail, text: '[Guest]\n', before: '' },
     { action: 'swap', guest: mail, generation: 1, previous: undefined },
-    { action: 'settle', guest: mail, generation: 1, previous: undefined, reason: 'create' },
+    {
+      ...{ action: 'settle', guest: mail, generation: 1, previous: undefined },
+      ...{ reason: 'rebase', unproven: undefined },
+    },
   ],
 };
 
@@ -42,10 +45,25 @@ async function fresh(changes: Partial<Effects> = {}): Promise<Effects> {
 async function observe(effects: Effects): Promise<Left> {
   const places = placesOf(effects, mail);
   return {
-    definition: await exists(places.definition),
+    definition: ((await readOptional(places.definition)) ?? '') !== '',
     current: await readLinkOptional(places.current),
     events: (await readEvents(places.events)).length,
     journal: await exists(places.journal),
+  };
+}
+
+/** The user's signal arrives before a step. */
+function interruptedBefore(step: number): Pick<Effects, 'interruption' | 'progress'> {
+  const controller = new AbortController();
+  return {
+    interruption: controller.signal,
+    progress: {
+      step: (index) => {
+        if (index === step + 1) controller.abort();
+      },
+      detail: () => undefined,
+      warning: () => undefined,
+    },
   };
 }
 
@@ -78,16 +96,33 @@ describe('a plan', () => {
       await fresh({ progress: { step, detail: () => undefined, warning: () => undefined } }),
     );
     expect(told).toEqual([
-      '1/3 mail: Write the definition /etc/guestree/mail.guest.',
+      '1/3 mail: Change the source in the definition /etc/guestree/mail.guest.',
       '2/3 mail: Make generation 1 current for mail.',
       '3/3 mail: Record the switch to generation 1.',
     ]);
   });
 
-  test.each([0, 1, 2])('that the user interrupts before step %d is undone', async (step) => {
-    let asked = 0;
-    const effects = await fresh({ interrupted: () => asked++ === step });
-    expect((await failureOfLater(applyPlan(plan, effects))).message).toMatch(/^interrupted before: /);
+  test.each([0, 1])('that the user interrupts before step %d is undone, and says so', async (step) => {
+    const effects = await fresh(interruptedBefore(step));
+    const failure = await failureOfLater(applyPlan(plan, effects));
+    expect(failure).toMatchObject({ reason: 'interrupted', message: 'interrupted: "rebase" was undone' });
+    expect(await observe(effects)).toEqual(NOTHING);
+  });
+
+  test('that the user interrupts after the swap is completed, and says so', async () => {
+    const warnings: string[] = [];
+    const { interruption, progress } = interruptedBefore(2);
+    const warning = (text: string): void => void warnings.push(text);
+    const effects = await fresh({ interruption, progress: { ...progress, warning } });
+    expect(await applyPlan(plan, effects)).toMatchObject({ result: 'done' });
+    expect(await observe(effects)).toEqual(EVERYTHING);
+    expect(warnings).toEqual([expect.stringMatching(/too late to interrupt: "rebase" was completed/)]);
+  });
+
+  test('that is no path through the state machine is refused before its first step', async () => {
+    const effects = await fresh();
+    const steps = plan.steps.toReversed();
+    await expect(applyPlan({ ...plan, steps }, effects)).rejects.toThrow(/not possible from "settled"/);
     expect(await observe(effects)).toEqual(NOTHING);
   });
 
@@ -96,12 +131,14 @@ describe('a plan', () => {
   });
 
   test('that removes something is kept for recovery when it fails, and then finished', async () => {
-    const effects = await fresh({ interrupted: () => true });
+    const effects = await fresh(interruptedBefore(0));
     const failure = await failureOfLater(applyPlan({ ...plan, operation: 'remove' }, effects));
     expect(failure.hint).toContain('guestree recover');
     expect(failure.guest).toBe('mail');
     expect((await observe(effects)).journal).toBe(true);
-    expect(await recoverGuest(plan, { ...effects, interrupted: () => false })).toBe('finished');
+    expect(await recoverGuest(plan, { ...effects, interruption: new AbortController().signal })).toBe(
+      'finished',
+    );
     expect(await observe(effects)).toEqual(EVERYTHING);
   });
 });
@@ -129,9 +166,11 @@ describe('after a power cut', () => {
   });
 
   test('in the middle of undoing a failure after the swap, the swap is not finished after all', async () => {
-    let asked = 0;
-    const effects = await fresh({ interrupted: () => asked++ === 2 });
+    const effects = await fresh();
+    // A directory in the place of the event log makes the last step fail.
+    await mkdir(placesOf(effects, mail).events);
     await untilCut(applyPlan(plan, effects, cutAt('undo:1')));
+    await rmdir(placesOf(effects, mail).events);
     expect(await recoverGuest(plan, effects)).toBe('undone');
     expect(await observe(effects)).toEqual(NOTHING);
   });
@@ -150,7 +189,7 @@ describe('after a power cut', () => {
     const effects = await fresh();
     const { journal } = placesOf(effects, mail);
     await mkdir(join(journal, '..'), { recursive: true });
-    await new Journal(journal).mark('begin', 0);
+    await writeFile(journal, '\n{"event":"begin","step":0}\n');
     expect(await recoverGuest(plan, effects)).toBe('nothing');
     expect(await readOptional(journal)).toBeUndefined();
   });

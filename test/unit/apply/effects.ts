@@ -34,7 +34,7 @@ export function effectsIn(directory: string, changes: Partial<Effects> = {}): Ef
     bootId: 'this boot',
     ostreeBooted: false,
     progress: { step: () => undefined, detail: () => undefined, warning: () => undefined },
-    interrupted: () => false,
+    interruption: new AbortController().signal,
     ...changes,
   };
 }

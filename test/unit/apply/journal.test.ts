@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -14,22 +14,28 @@ import { guestAfter } from '../plan/states.ts';
 const BOOT = 'b00710ad-0000-4000-8000-000000000000';
 const TIME = '2025-01-02T03:04:05.000Z';
 
-const base = planUpgrade({ ...guestAfter(1, 2), active: true, running: 2 }, true);
+const base = planUpgrade({ ...guestAfter(1, 2), active: true, running: 2 }, { doSwitch: true });
 /** With characters of several bytes, so that some cuts go through one. */
 const plan: Plan = { ...base, operation: 'upgrade “ü” 😀' };
 
-/** The text that the journal itself writes for a plan that failed late and was undone. */
+/** The text that the journal itself writes for a plan that failed late and was undone, without the room after it. */
 async function realText(): Promise<Buffer> {
+  return Buffer.from(`${(await writeReal()).text.trimEnd()}\n`);
+}
+
+async function writeReal(): Promise<{ text: string; sizes: number[] }> {
   const path = join(await temporaryDirectory(), 'journal/mail');
   const journal = new Journal(path);
   await journal.open(plan, BOOT, TIME);
+  const sizes = [(await stat(path)).size];
   const steps = [...plan.steps.keys()];
   for (const index of steps) {
     await journal.mark('begin', index);
     if (index < steps.length - 1) await journal.mark('end', index);
   }
   for (const index of steps.reverse()) await journal.mark('undo', index);
-  return readFile(path);
+  sizes.push((await stat(path)).size);
+  return { text: await readFile(path, 'utf8'), sizes };
 }
 
 function parse(text: string): Interrupted {
@@ -43,6 +49,12 @@ describe('a journal', () => {
     const text = (await realText()).toString();
     const last = plan.steps.length - 1;
     expect(parse(text)).toEqual({ plan, bootId: BOOT, begun: last, ended: last - 1, undoing: true });
+  });
+
+  test('has room for every line from the start, so that a full disk stops nothing', async () => {
+    const { sizes, text } = await writeReal();
+    expect(new Set(sizes).size).toBe(1);
+    expect(text.endsWith('\n\n')).toBe(true);
   });
 
   test('without a guest is the one of the pool', () => {

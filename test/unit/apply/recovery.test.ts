@@ -19,8 +19,9 @@ function plan(value: Plan | 'unchanged' | undefined): Plan {
 
 const plans = {
   create: planCreate(definition, [], true),
-  upgrade: planUpgrade(running, true),
-  'upgrade --no-switch': planUpgrade(running, false),
+  upgrade: planUpgrade(running, { doSwitch: true }),
+  'upgrade of a stopped guest': planUpgrade(guestAfter(1, 2), { doSwitch: true }),
+  'upgrade --no-switch': planUpgrade(running, { doSwitch: false }),
   rollback: plan(planRollback(running, undefined)),
   remove: planRemove(running, undefined),
   cleanup: plan(planCleanup([guestAfter(1, 2, 3)], 0)[0]),
@@ -36,16 +37,18 @@ function finishes(name: Name, ended: number, undoing = false, begun = ended + 1)
 }
 
 describe('what was interrupted', () => {
-  test.each<Name>(['create', 'upgrade', 'rollback'])(
-    'in %s is undone until the swap has ended, then finished',
-    (name) => {
-      const swap = indexOf(name, 'swap');
-      expect(swap).toBeGreaterThan(0);
-      for (let ended = -1; ended < plans[name].steps.length; ended++) {
-        expect(finishes(name, ended), `after step ${ended}`).toBe(ended >= swap);
-      }
-    },
-  );
+  test.each<[Name, string]>([
+    ['create', 'swap'],
+    ['upgrade of a stopped guest', 'swap'],
+    ['upgrade', 'check-health'],
+    ['rollback', 'check-health'],
+  ])('in %s is undone until %s has ended, then finished', (name, action) => {
+    const commit = indexOf(name, action);
+    expect(commit).toBeGreaterThan(0);
+    for (let ended = -1; ended < plans[name].steps.length; ended++) {
+      expect(finishes(name, ended), `after step ${ended}`).toBe(ended >= commit);
+    }
+  });
 
   test.each<Name>(['create', 'upgrade', 'rollback'])(
     'in %s while it was undone goes on being undone',

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { ENGINE_CHOICES } from '../../../src/model/engine.ts';
+import type { Check } from '../../../src/model/check.ts';
 import type { Definition } from '../../../src/model/definition.ts';
 import {
   parseCleanPath,
@@ -10,6 +11,7 @@ import {
 } from '../../../src/model/names.ts';
 import { type Network, type PortMapping } from '../../../src/model/network.ts';
 import { parseSource, type Source } from '../../../src/model/source.ts';
+import { STRATEGIES, type Switching } from '../../../src/model/switching.ts';
 import { unlessRefused } from '../failures.ts';
 
 /** Values that the parsers accept, as wild as they accept them. */
@@ -66,6 +68,40 @@ export const sources: fc.Arbitrary<Source> = fc.oneof(
   }),
 );
 
+const seconds = fc.oneof(
+  fc.integer({ min: 0, max: 86_400 }),
+  fc.integer({ min: 1, max: 5000 }).map((ms) => ms / 1000),
+);
+
+const switchings: fc.Arbitrary<Switching> = fc.record({
+  strategy: fc.constantFrom(...STRATEGIES),
+  preflight: fc.boolean(),
+  preflightTimeout: seconds,
+  healthTimeout: seconds,
+  settle: seconds,
+  sharedVar: fc.boolean(),
+});
+
+const checks: fc.Arbitrary<Check> = fc.record({
+  name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9-]{0,39}$/),
+  probe: fc.oneof(
+    fc.record({
+      kind: fc.constant('exec' as const),
+      command: fc.stringMatching(/^[!-~]([ -~]{0,40}[!-[\]-~])?$/),
+    }),
+    fc.record({ kind: fc.constant('tcp' as const), port: portNumbers }),
+    fc.record({
+      kind: fc.constant('http' as const),
+      url: fc.constantFrom('http://127.0.0.1:80/', 'https://[::1]/x?y=%20'),
+    }),
+  ),
+  preflight: fc.boolean(),
+  wanted: fc.boolean(),
+  timeout: seconds,
+  retries: fc.integer({ min: 0, max: 999 }),
+  interval: seconds,
+});
+
 export const definitions: fc.Arbitrary<Definition> = fc
   .record({
     name: guestNames,
@@ -76,6 +112,8 @@ export const definitions: fc.Arbitrary<Definition> = fc
       maxLength: 5,
       selector: (port) => `${port.protocol}:${port.host}`,
     }),
+    switching: switchings,
+    checks: fc.uniqueArray(checks, { maxLength: 3, selector: (check) => check.name }),
   })
   .map((definition) =>
     definition.network.kind === 'host' || definition.network.kind === 'none'

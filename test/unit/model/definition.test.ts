@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDefinition, renderDefinition } from '../../../src/model/definition.ts';
 import { parseGuestName } from '../../../src/model/names.ts';
+import { DEFAULT_SWITCHING } from '../../../src/model/switching.ts';
 import { failureOf, unlessRefused } from '../failures.ts';
 import { definitions } from './arbitraries.ts';
 
@@ -23,6 +24,8 @@ describe('a definition', () => {
       engine: 'auto',
       network: { kind: 'veth' },
       ports: [],
+      switching: DEFAULT_SWITCHING,
+      checks: [],
     });
   });
 
@@ -74,6 +77,15 @@ describe('a definition', () => {
     ['an impossible port', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:0:1\n', 'is not a port'],
     ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1 tcp:1:2\n', 'published twice'],
     ['ports without a network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=none\nPort=tcp:1\n', '"none"'],
+    ['an unknown strategy', '[Guest]\nFrom=dir:/x\n[Switch]\nStrategy=reboot\n', 'is not a strategy'],
+    ['a check without a probe', '[Guest]\nFrom=dir:/x\n[Check smtp]\nWanted=yes\n', 'needs one of Exec='],
+    ['a check with two probes', '[Guest]\nFrom=dir:/x\n[Check smtp]\nTcp=25\nExec=true\n', 'needs one of'],
+    ['a check without a name', '[Guest]\nFrom=dir:/x\n[Check ]\nTcp=25\n', 'name of a check'],
+    ['a check of no port', '[Guest]\nFrom=dir:/x\n[Check a]\nTcp=smtp\n', 'is not a port'],
+    ['a check of no URL', '[Guest]\nFrom=dir:/x\n[Check a]\nHttp=/health\n', 'is not an http'],
+    ['an unknown key of a check', '[Guest]\nFrom=dir:/x\n[Check a]\nUdp=1\n', 'unknown key "Udp"'],
+    ['an endless time', '[Guest]\nFrom=dir:/x\n[Switch]\nSettleSec=infinity\n', 'is not a time span'],
+    ['neither yes nor no', '[Guest]\nFrom=dir:/x\n[Switch]\nPreflight=perhaps\n', 'is not yes or no'],
     ['an unknown network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=wifi\n', 'is not a network'],
   ])('is refused with %s', (_, text, message) => {
     expect(failureOf(() => parseDefinition(mail, text)).message).toContain(message);

@@ -154,7 +154,7 @@ describe('the plan of adopt', () => {
   });
 
   test('starts the guest at last if it is asked to', () => {
-    expect(actions(planAdopt({ ...adoption, packages: [], start: true })).at(-1)).toBe('start');
+    expect(actions(planAdopt({ ...adoption, packages: [], start: true })).at(-1)).toBe('boot');
   });
 });
 

@@ -6,8 +6,18 @@ import { failureOf } from '../failures.ts';
 import { actions, definition, definitionText, event, generation, guest, packages } from './states.ts';
 
 const BUILD = ['prepare-host', 'fetch-base', 'layer', 'deploy', 'render'];
-const SWITCH = ['merge-etc', 'swap', 'reload', 'settle'];
-const SWITCH_RUNNING = ['stop', 'merge-etc', 'swap', 'start', 'reload', 'settle'];
+const SWITCH = ['keep', 'merge-etc', 'swap', 'reload', 'settle'];
+const SWITCH_RUNNING = [
+  'keep',
+  'preflight',
+  'stop',
+  'merge-etc',
+  'swap',
+  'start',
+  'check-health',
+  'reload',
+  'settle',
+];
 
 const layered = (...names: string[]): GuestState => guest({ generations: [generation(1, names)] });
 
@@ -43,7 +53,7 @@ describe('create', () => {
   });
 
   test('starts the guest at last if it is asked to', () => {
-    expect(actions(planCreate(definition, [], true)).at(-1)).toBe('start');
+    expect(actions(planCreate(definition, [], true)).at(-1)).toBe('boot');
   });
 });
 
@@ -54,11 +64,11 @@ describe('install', () => {
     ['a running guest with --no-switch', guest({ active: true, running: 1 }), false, BUILD],
     ['a guest with a pending generation', waiting('vim'), true, [...BUILD, ...SWITCH]],
   ])('on %s: %#', (_, state, doSwitch, steps) => {
-    expect(actions(planInstall(state, packages('postfix'), doSwitch))).toEqual(steps);
+    expect(actions(planInstall(state, packages('postfix'), { doSwitch }))).toEqual(steps);
   });
 
   test('layers only what is new onto the tree that is there, and records everything', () => {
-    const plan = planInstall(layered('vim'), packages('postfix', 'vim'), true);
+    const plan = planInstall(layered('vim'), packages('postfix', 'vim'), { doSwitch: true });
     expect(step(plan, 'fetch-base')).toMatchObject({ generation: 2, from: 1 });
     expect(step(plan, 'layer')).toMatchObject({
       onto: 1,
@@ -71,30 +81,33 @@ describe('install', () => {
   });
 
   test('goes on from the pending generation, so that nothing that waits is lost', () => {
-    const plan = planInstall(waiting('vim'), packages('postfix'), false);
+    const plan = planInstall(waiting('vim'), packages('postfix'), { doSwitch: false });
     expect(step(plan, 'layer')).toMatchObject({ generation: 3, onto: 2, packages: ['postfix'] });
     expect(step(plan, 'render')).toMatchObject({ requested: ['vim', 'postfix'] });
     expect(step(plan, 'deploy')).toMatchObject({ previous: 1 });
   });
 
   test('of what is there is unchanged', () => {
-    expect(planInstall(layered('postfix'), packages('postfix'), true)).toBe('unchanged');
-    expect(planInstall(waiting('postfix'), packages('postfix'), true)).toBe('unchanged');
-    expect(planInstall(guest(), [], true)).toBe('unchanged');
+    expect(planInstall(layered('postfix'), packages('postfix'), { doSwitch: true })).toBe('unchanged');
+    expect(planInstall(waiting('postfix'), packages('postfix'), { doSwitch: false })).toBe('unchanged');
+    expect(actions(planInstall(waiting('postfix'), packages('postfix'), { doSwitch: true }))).toEqual(
+      SWITCH.slice(1),
+    );
+    expect(planInstall(guest(), [], { doSwitch: true })).toBe('unchanged');
   });
 
   test('of another version replaces the request', () => {
-    const plan = planInstall(layered('postfix', 'vim'), packages('postfix=3.7'), true);
+    const plan = planInstall(layered('postfix', 'vim'), packages('postfix=3.7'), { doSwitch: true });
     expect(step(plan, 'layer')).toMatchObject({ packages: ['postfix=3.7'] });
     expect(step(plan, 'render')).toMatchObject({ requested: ['vim', 'postfix=3.7'] });
-    const back = planInstall(layered('postfix=3.7'), packages('postfix'), true);
+    const back = planInstall(layered('postfix=3.7'), packages('postfix'), { doSwitch: true });
     expect(step(back, 'render')).toMatchObject({ requested: ['postfix'] });
   });
 });
 
 describe('uninstall', () => {
   test('builds the rest of the requests on the base again', () => {
-    const plan = planUninstall(layered('vim', 'postfix', 'git'), packages('postfix'), true);
+    const plan = planUninstall(layered('vim', 'postfix', 'git'), packages('postfix'), { doSwitch: true });
     expect(actions(plan)).toEqual([...BUILD, ...SWITCH]);
     expect(step(plan, 'fetch-base')).toMatchObject({ from: 1 });
     expect(step(plan, 'layer')).toMatchObject({
@@ -107,22 +120,24 @@ describe('uninstall', () => {
   });
 
   test('takes a request away whatever version it was made with', () => {
-    const plan = planUninstall(layered('postfix=3.7', 'vim'), packages('postfix'), false);
+    const plan = planUninstall(layered('postfix=3.7', 'vim'), packages('postfix'), { doSwitch: false });
     expect(step(plan, 'render')).toMatchObject({ requested: ['vim'] });
     expect(actions(plan)).toEqual(BUILD);
   });
 
   test('of the last one leaves the bare base', () => {
-    expect(step(planUninstall(layered('vim'), packages('vim'), true), 'layer')).toMatchObject({
+    expect(step(planUninstall(layered('vim'), packages('vim'), { doSwitch: true }), 'layer')).toMatchObject({
       packages: [],
     });
   });
 
   test('of a package that is not layered is refused, and says what is', () => {
-    const failure = failureOf(() => planUninstall(layered('vim', 'git'), packages('vim', 'bash'), true));
+    const failure = failureOf(() =>
+      planUninstall(layered('vim', 'git'), packages('vim', 'bash'), { doSwitch: true }),
+    );
     expect(failure).toMatchObject({ reason: 'not-found', guest: 'mail', message: 'not layered: bash' });
     expect(failure.hint).toContain('vim, git');
-    expect(failureOf(() => planUninstall(guest(), packages('bash'), true)).hint).toContain(
+    expect(failureOf(() => planUninstall(guest(), packages('bash'), { doSwitch: true })).hint).toContain(
       'no layered packages',
     );
   });
@@ -130,7 +145,7 @@ describe('uninstall', () => {
 
 describe('upgrade', () => {
   test('refreshes the base, layers every request on it and must differ from what is there', () => {
-    const plan = planUpgrade(layered('vim', 'postfix'), true);
+    const plan = planUpgrade(layered('vim', 'postfix'), { doSwitch: true });
     expect(actions(plan)).toEqual([...BUILD, ...SWITCH]);
     expect(step(plan, 'fetch-base')).toMatchObject({ generation: 2, from: 'refresh' });
     expect(step(plan, 'layer')).toMatchObject({
@@ -142,19 +157,22 @@ describe('upgrade', () => {
   });
 
   test('compares with the pending generation and keeps its requests', () => {
-    const plan = planUpgrade(waiting('vim'), false);
+    const plan = planUpgrade(waiting('vim'), { doSwitch: false });
     expect(step(plan, 'layer')).toMatchObject({ generation: 3, packages: ['vim'], unlike: 2 });
     expect(actions(plan)).toEqual(BUILD);
   });
 
   test('of a running guest restarts it around the swap only', () => {
-    const steps = actions(planUpgrade(guest({ active: true, running: 1 }), true));
+    const steps = actions(planUpgrade(guest({ active: true, running: 1 }), { doSwitch: true }));
     expect(steps).toEqual([...BUILD, ...SWITCH_RUNNING]);
     expect(steps.indexOf('render')).toBeLessThan(steps.indexOf('stop'));
   });
 
   test('never uses the number of a generation that was removed', () => {
     const state = guest({ events: [event(1), event(5, 1), event(1, 5)] });
-    expect(step(planUpgrade(state, true), 'swap')).toMatchObject({ generation: 6, previous: 1 });
+    expect(step(planUpgrade(state, { doSwitch: true }), 'swap')).toMatchObject({
+      generation: 6,
+      previous: 1,
+    });
   });
 });

@@ -50,7 +50,7 @@ function guestWith(
 }
 
 function after(state: GuestState, change: OverrideChange): Overrides {
-  const plan = planOverride(state, change, BASE, true);
+  const plan = planOverride(state, change, BASE, { doSwitch: true });
   const render = steps(plan).find((step) => step.action === 'render');
   const layer = steps(plan).find((step) => step.action === 'layer');
   expect(layer).toMatchObject({ onto: 'base', packages: ['hello'], overrides: render?.overrides });
@@ -95,7 +95,9 @@ describe('override', () => {
   });
 
   test('copies files before anything is built, and does its work in a window', () => {
-    const plan = planOverride(guestWith([], []), { action: 'replace', files: [LIBS] }, BASE, false);
+    const plan = planOverride(guestWith([], []), { action: 'replace', files: [LIBS] }, BASE, {
+      doSwitch: false,
+    });
     expect(actions(plan).slice(0, 5)).toEqual([
       'prepare-host',
       'keep-rpms',
@@ -110,13 +112,15 @@ describe('override', () => {
     ['removed again', { action: 'remove', packages: packages('nano') }],
     ['replaced by the same files in another order', { action: 'replace', files: [LIBS, GLIBC] }],
   ])('what is %s is unchanged', (_, change) => {
-    expect(planOverride(guestWith(['nano'], [GLIBC, LIBS]), change, BASE, true)).toBe('unchanged');
+    expect(planOverride(guestWith(['nano'], [GLIBC, LIBS]), change, BASE, { doSwitch: true })).toBe(
+      'unchanged',
+    );
   });
 
   test('nothing to reset at all is unchanged', () => {
-    expect(planOverride(guestWith([], []), { action: 'reset', packages: 'all' }, BASE, true)).toBe(
-      'unchanged',
-    );
+    expect(
+      planOverride(guestWith([], []), { action: 'reset', packages: 'all' }, BASE, { doSwitch: true }),
+    ).toBe('unchanged');
   });
 });
 
@@ -126,7 +130,7 @@ describe('an override is refused', () => {
     for (const chosen of [engine, 'auto']) {
       const state = guestWith([], [], engine);
       state.definition = { ...state.definition, engine: parseEngineChoice(chosen) };
-      const failure = failureOf(() => planOverride(state, change, BASE, true));
+      const failure = failureOf(() => planOverride(state, change, BASE, { doSwitch: true }));
       expect(failure).toMatchObject({ reason: 'unsupported', guest: 'mail' });
       expect(failure.hint).not.toBe('');
     }
@@ -135,19 +139,25 @@ describe('an override is refused', () => {
   test('of what the base does not have, also for a layered package', () => {
     const remove = (name: string): ReturnType<typeof failureOf> =>
       failureOf(() =>
-        planOverride(guestWith([], []), { action: 'remove', packages: packages(name) }, BASE, true),
+        planOverride(guestWith([], []), { action: 'remove', packages: packages(name) }, BASE, {
+          doSwitch: true,
+        }),
       );
     expect(remove('emacs')).toMatchObject({ reason: 'not-found', message: 'not in the base: emacs' });
     expect(remove('hello').hint).toContain('guestree uninstall mail hello');
     const replace = { action: 'replace', files: [file('emacs', '1')] } as const;
-    expect(failureOf(() => planOverride(guestWith([], []), replace, BASE, true)).reason).toBe('not-found');
+    expect(failureOf(() => planOverride(guestWith([], []), replace, BASE, { doSwitch: true })).reason).toBe(
+      'not-found',
+    );
   });
 
   test('of a reset of what is not overridden, and it is told what is', () => {
     const reset = { action: 'reset', packages: packages('glibc') } as const;
-    const failure = failureOf(() => planOverride(guestWith(['nano'], [LIBS]), reset, BASE, true));
+    const failure = failureOf(() =>
+      planOverride(guestWith(['nano'], [LIBS]), reset, BASE, { doSwitch: true }),
+    );
     expect(failure).toMatchObject({ reason: 'not-found', hint: 'Overridden are: nano, hello-libs.' });
-    expect(failureOf(() => planOverride(guestWith([], []), reset, BASE, true)).hint).toContain(
+    expect(failureOf(() => planOverride(guestWith([], []), reset, BASE, { doSwitch: true })).hint).toContain(
       'no overrides',
     );
   });
@@ -157,10 +167,10 @@ describe('overrides survive', () => {
   const state = guestWith(['nano'], [LIBS]);
   const overrides = { removed: ['nano'], replaced: [stored(LIBS)] };
   test.each<[string, Plan | 'unchanged']>([
-    ['install', planInstall(state, packages('vim'), true)],
-    ['uninstall', planUninstall(state, packages('hello'), true)],
-    ['upgrade', planUpgrade(state, true)],
-    ['rebase', planRebase(state, { before: definitionText, text: hosted() }, true)],
+    ['install', planInstall(state, packages('vim'), { doSwitch: true })],
+    ['uninstall', planUninstall(state, packages('hello'), { doSwitch: true })],
+    ['upgrade', planUpgrade(state, { doSwitch: true })],
+    ['rebase', planRebase(state, { before: definitionText, text: hosted() }, { doSwitch: true })],
   ])('%s, in a window even without packages', (_, plan) => {
     expect(steps(plan).find((step) => step.action === 'layer')).toMatchObject({ overrides });
     expect(steps(plan).find((step) => step.action === 'render')).toMatchObject({ overrides });

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { renderDefinition, type Definition } from '../../../src/model/definition.ts';
 import type { Generation } from '../../../src/model/generation.ts';
 import { parseCommit, parseGuestName, parsePackageName, type PackageName } from '../../../src/model/names.ts';
+import type { Quarantine } from '../../../src/model/quarantine.ts';
+import { DEFAULT_SWITCHING } from '../../../src/model/switching.ts';
 import type { GuestState, SwitchEvent } from '../../../src/plan/state.ts';
 import type { Plan } from '../../../src/plan/step.ts';
 
@@ -15,6 +17,8 @@ export const definition: Definition = {
   engine: 'auto',
   network: { kind: 'veth' },
   ports: [],
+  switching: DEFAULT_SWITCHING,
+  checks: [],
 };
 
 export const definitionText = renderDefinition(definition);
@@ -56,6 +60,7 @@ export function guest(changes: Partial<Omit<GuestState, 'name' | 'definition'>> 
     enabled: false,
     pinned: new Set(),
     events: [event(1)],
+    quarantined: [],
     ...changes,
   };
 }
@@ -93,6 +98,12 @@ export const states: fc.Arbitrary<GuestState> = fc
       generations: fc.constant(all.map((number) => generation(number))),
       current: fc.constantFrom(...all),
       running: fc.option(fc.constantFrom(...all), { nil: undefined }),
+      quarantined: fc.subarray(all).map((failed) =>
+        failed.map((number): Quarantine => ({
+          ...{ time: TIME, generation: number, tree: generation(number).tree, content: String(number) },
+          ...{ phase: 'health', why: 'the unit postfix.service failed', seen: false },
+        })),
+      ),
       active: fc.boolean(),
       enabled: fc.boolean(),
       pinned: fc.uniqueArray(numbers).map((pins): ReadonlySet<number> => new Set(pins)),

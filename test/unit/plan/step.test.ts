@@ -22,7 +22,7 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   ],
   layer: [
     {
-      ...{ guest: mail, generation: 2, onto: 'base', packages: [], upgrade: true, unlike: 1 },
+      ...{ guest: mail, generation: 2, onto: 'base', packages: [], upgrade: true, unlike: 1, retry: false },
       overrides: { removed: packages('nano'), replaced: [HELLO] },
     },
     {
@@ -33,6 +33,7 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
       overrides: NO_OVERRIDES,
       upgrade: false,
       unlike: undefined,
+      retry: true,
     },
   ],
   'open-window': [{ guest: mail }],
@@ -67,6 +68,9 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   ],
   define: [{ guest: mail, text: '[Guest]\n' }],
   redefine: [{ guest: mail, text: '[Guest]\n', before: '' }],
+  keep: [{ guest: mail, generation: 2 }],
+  preflight: [{ guest: mail, generation: 2 }],
+  boot: [{ guest: mail }],
   halt: [{ guest: mail }],
   stop: [{ guest: mail }],
   'merge-etc': [{ guest: mail, generation: 2, previous: 1 }],
@@ -74,7 +78,11 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   link: [{ guest: mail }],
   reload: [{}],
   start: [{ guest: mail }],
-  settle: [{ guest: mail, generation: 2, previous: undefined, reason: 'x' }],
+  'check-health': [
+    { guest: mail, generation: 2, verdict: 'binding' },
+    { guest: mail, generation: 2, verdict: 'told' },
+  ],
+  settle: [{ guest: mail, generation: 2, previous: undefined, reason: 'x', unproven: undefined }],
   retire: [{ guest: mail, generation: 2 }],
   prune: [{ guest: mail }, { guest: undefined }],
   unlink: [{ guest: mail }],

@@ -9,6 +9,7 @@ import {
   requireGeneration,
 } from '../../../src/plan/operations.ts';
 import { pendingGeneration, previousGeneration, type GuestState } from '../../../src/plan/state.ts';
+import { statesOf } from '../../../src/plan/states.ts';
 import { failureOf } from '../failures.ts';
 import { actions, generation, guest, guestAfter, states } from './states.ts';
 
@@ -22,7 +23,7 @@ describe('rollback', () => {
       { ...guestAfter(1, 2), active: true, running: 2 },
       undefined,
       1,
-      ['stop', 'swap', 'start', 'reload', 'settle'],
+      ['stop', 'swap', 'start', 'check-health', 'reload', 'settle'],
     ],
     [
       'to one that was never used, with changes in /etc merged',
@@ -65,10 +66,12 @@ describe('a pending generation', () => {
   test('is taken up at the next start', () => {
     expect(actions(planActivatePending(pending))).toEqual(['merge-etc', 'swap', 'reload', 'settle']);
     expect(actions(planActivatePending({ ...pending, active: true }))).toEqual([
+      'preflight',
       'stop',
       'merge-etc',
       'swap',
       'start',
+      'check-health',
       'reload',
       'settle',
     ]);
@@ -144,9 +147,9 @@ describe('cleanup', () => {
 describe('remove', () => {
   test.each<[string, GuestState, string | undefined, string[]]>([
     ['a stopped guest', guest(), undefined, []],
-    ['a running guest', guest({ active: true, running: 1 }), undefined, ['stop']],
+    ['a running guest', guest({ active: true, running: 1 }), undefined, ['halt']],
     ['a guest whose data is kept', guest(), '/kept/mail', ['keep-data']],
-    ['a running guest whose data is kept', guest({ active: true }), '/kept/mail', ['stop', 'keep-data']],
+    ['a running guest whose data is kept', guest({ active: true }), '/kept/mail', ['halt', 'keep-data']],
   ])('of %s unlinks it before it is deleted', (_, state, kept, before) => {
     const plan = planRemove(state, kept);
     expect(actions(plan)).toEqual([...before, 'unlink', 'reload', 'delete-guest', 'prune']);
@@ -168,6 +171,7 @@ test('every switch stops before it swaps and settles after it started: whatever 
       expect(steps.includes('start')).toBe(state.active);
       expect(steps.indexOf('stop')).toBeLessThan(steps.indexOf('swap'));
       expect(steps.at(-1)).toBe('settle');
+      expect(() => statesOf(plan)).not.toThrow();
     }),
   );
 });
