@@ -43,8 +43,11 @@ export async function awaitMail(lab: Lab, guest: string, user: string, text: str
   throw new Error(`no mail "${text}" in ${path} of ${guest} within 30 s`);
 }
 
-/** Makes a repository with a newer version of a package and serves it to the lab; gives the version. */
-export async function publishNewer(lab: Lab, name: string, suffix: string): Promise<string> {
+/**
+ * Makes a repository with a newer version of a package and serves it to the lab; gives the version.
+ * @param fault a shell command line that the package runs at the end of its configuration
+ */
+export async function publishNewer(lab: Lab, name: string, suffix: string, fault = ''): Promise<string> {
   await lab.copyIn(here('newer.sh'), '/var/tmp/newer.sh');
   await lab.copyIn(here('../lab/serve.mjs'), '/var/tmp/serve.mjs');
   await lab.run(['sh', '-c', `mkdir -p ${REPOSITORY} && cd /var/tmp && rm -f ${name}_*.deb`]);
@@ -54,9 +57,15 @@ export async function publishNewer(lab: Lab, name: string, suffix: string): Prom
       check: false,
     },
   );
-  const [deb] = found.stdout.split('\n').filter((path) => path !== '');
+  // The distribution's own: what was published here before has a longer version.
+  const [deb] = found.stdout
+    .split('\n')
+    .filter((path) => path !== '')
+    .sort((a, b) => a.length - b.length);
   if (deb === undefined) throw new Error(`no ${name} package in the download cache`);
-  const version = (await lab.run(['sh', '/var/tmp/newer.sh', name, suffix, deb, REPOSITORY])).stdout.trim();
+  const version = (
+    await lab.run(['sh', '/var/tmp/newer.sh', name, suffix, deb, REPOSITORY, fault])
+  ).stdout.trim();
   const active = await lab.run(['systemctl', 'is-active', 'repository.service'], { check: false });
   if (active.exitCode !== 0) {
     await lab.run([
