@@ -2,6 +2,7 @@ import { ensureHostUnits, ensureLinks } from '../apply/host.ts';
 import { recoverGuest } from '../apply/apply.ts';
 import { acquireLock } from '../system/lock.ts';
 import { exists } from '../system/files.ts';
+import { Failure } from '../model/failure.ts';
 import { guestPaths } from '../model/paths.ts';
 import type { Verb } from './verb.ts';
 
@@ -11,9 +12,10 @@ export const recover: Verb = {
   kind: 'changing',
   writesState: true,
   examples: ['guestree recover', 'guestree recover --dry-run'],
-  declare: (command) => void command.option('--boot', 'as the boot-time unit does: start nothing'),
+  declare: (command) => void command.option('--boot', 'as the unit does that guests are ordered after'),
   async run(app, args) {
-    const { effects } = app;
+    const boot = args.flag('boot');
+    const effects = boot ? { ...app.effects, systemd: app.effects.systemd.withoutWaiting() } : app.effects;
     if (app.options.dryRun) {
       for (const name of await app.interruptedGuests())
         app.streams.out(`Finish or undo the interrupted operation of ${name}.\n`);
@@ -21,7 +23,16 @@ export const recover: Verb = {
     }
     if (!(await exists(effects.paths.state))) return undefined;
     for (const name of await app.interruptedGuests()) {
-      const release = await acquireLock(guestPaths(effects.paths, name).lock, `the guest "${name}"`);
+      const { lock } = guestPaths(effects.paths, name);
+      let release: () => Promise<void>;
+      try {
+        release = await acquireLock(lock, `the guest "${name}"`);
+      } catch (error) {
+        // The unit is also started with a guest, by the command that is at work on it.
+        if (!boot || !(error instanceof Failure) || error.reason !== 'locked') throw error;
+        app.streams.out(`${error.message}\n`);
+        continue;
+      }
       try {
         app.streams.out(`${name}: interrupted operation ${await recoverGuest({ guest: name }, effects)}\n`);
       } finally {
@@ -29,7 +40,7 @@ export const recover: Verb = {
       }
     }
     await recoverGuest({ guest: undefined }, effects);
-    if (!args.flag('boot')) await ensureHostUnits(effects);
+    if (!boot) await ensureHostUnits(effects);
     let changed = false;
     for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
     if (changed) await effects.systemd.reload();
