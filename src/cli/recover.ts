@@ -1,5 +1,6 @@
 import { ensureHostUnits, ensureLinks } from '../apply/host.ts';
 import { recoverGuest } from '../apply/apply.ts';
+import { removeStaleScratch } from '../apply/leftovers.ts';
 import { acquireLock } from '../system/lock.ts';
 import { exists } from '../system/files.ts';
 import { Failure } from '../model/failure.ts';
@@ -40,6 +41,7 @@ export const recover: Verb = {
       }
     }
     await recoverGuest({ guest: undefined }, effects);
+    await removeStaleScratch(effects);
     if (!boot) await ensureHostUnits(effects);
     let changed = false;
     for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
