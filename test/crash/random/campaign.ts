@@ -25,7 +25,7 @@ export interface CampaignOptions {
 }
 
 /** A promise that did not hold, with everything that was seen. */
-export class Broken extends Error {}
+class Broken extends Error {}
 
 /** Milliseconds that operations take before any was measured. */
 const FIRST_GUESS = 3000;
@@ -123,9 +123,15 @@ class Campaign {
       `${String(this.#tally.counted).padStart(4)} ${operation.name}${operation.guest === undefined ? '' : ` ${operation.guest}`} × ${kind}, ${cut.when}: ${cut.step}`,
     );
     if (/this is a bug/.test(cut.stderr)) throw new Broken('guestree says that it has a bug');
+    if (![undefined, 0, 77].includes(cut.exitCode))
+      throw new Broken(`it failed with exit code ${cut.exitCode ?? ''}`);
 
     const rebooted = kind === 'power';
     if (rebooted) await this.#powerOn();
+    if (cut.when !== 'within' && !rebooted) {
+      await this.#passOver(operation, before, cut);
+      return;
+    }
     await this.#mend(round, operation, kind, cut, mending, again);
     const facts = await this.#sound('after recovery');
     require('after recovery', [
@@ -136,6 +142,17 @@ class Campaign {
       ...(kind === 'outer' && cut.when === 'within' ? this.#unfinished(operation, before, facts) : []),
     ]);
     await this.#repeat(operation, before, facts, stamp, rebooted);
+    await this.#tidy(before);
+  }
+
+  /** A kill that came too early or too late does not count: nothing may be left all the same. */
+  async #passOver(operation: Operation, before: Facts, cut: Cut): Promise<void> {
+    const facts = await this.#sound('without recovery');
+    require('without recovery', [
+      ...findForbidden(operation, before, facts, false),
+      ...(cut.when === 'after' ? this.#unfinished(operation, before, facts) : []),
+      ...(await this.#hostChanged()),
+    ]);
     await this.#tidy(before);
   }
 
@@ -159,7 +176,6 @@ class Campaign {
     how: number,
     share: number,
   ): Promise<void> {
-    if (cut.when === 'after' && kind !== 'power') return;
     if (kind === 'outer') {
       const { exitCode, stderr } = await this.#guestree(['recover']);
       if (exitCode !== 0 && exitCode !== 6)
@@ -246,8 +262,9 @@ class Campaign {
       this.#fingerprint = await lab.hostFingerprint();
     }
     const spare = this.#known().guests['two'];
-    if (spare !== undefined && before.guests['two'] === undefined) await this.#putToken('two');
-    this.#facts = await this.#sound('before the next round');
+    if (spare === undefined || before.guests['two'] !== undefined) return;
+    await this.#putToken('two');
+    await this.#sound('with new data');
   }
 
   /** Facts with nothing wrong in them; what ends by itself shortly after a command gets the time for it. */

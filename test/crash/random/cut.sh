@@ -31,7 +31,7 @@ else
   done
   case $kind in
     outer) kill -KILL "$main" || said=gone ;;
-    inner) if [ -n "$child" ]; then kill -KILL "$child" || said=gone; else said=early; kill -KILL "$main"; fi ;;
+    inner) if [ -n "$child" ]; then kill -KILL "$child" || said=gone; else said=early; echo 1 >"$group/cgroup.kill"; fi ;;
     all) echo 1 >"$group/cgroup.kill" ;;
   esac
   echo "$said"
