@@ -11,7 +11,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.mjs', 'test/*.mjs', 'test/mail/*.mjs', 'test/lab/*.mjs'] },
+        projectService: { allowDefaultProject: ['*.mjs', 'test/*.mjs', 'test/mail/*.mjs', 'test/lab/*.mjs', 'test/crash/random/*.mjs'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { applyPlan, recoverGuest, type Failpoint, type Outcome } from '../apply/apply.ts';
 import type { Effects } from '../apply/effects.ts';
 import { interruptedGuests } from '../apply/journal.ts';
+import { removeStaleScratch } from '../apply/leftovers.ts';
 import { listGuests, observeGuest, observeGuests, requireGuest } from '../apply/observe.ts';
 import { EngineLayering } from '../engines/layering.ts';
 import {
@@ -152,6 +153,7 @@ export class App {
       const recovery = await recoverGuest({ guest: name }, this.effects, this.#failpoint);
       if (recovery !== 'nothing')
         this.effects.progress.warning(`${name}: an interrupted operation was ${recovery}`);
+      await removeStaleScratch(this.effects, name);
       return await work();
     } finally {
       await release();
@@ -188,10 +190,15 @@ export function renderFailure(failure: Failure): string {
   return `guestree: ${where}${failure.message}\n${failure.hint === undefined ? '' : `  ${failure.hint}\n`}`;
 }
 
-/** `GUESTREE_FAILPOINT=before:3` kills this process there, for the tests that prove recovery. */
+/**
+ * For the tests that prove recovery: `GUESTREE_FAILPOINT=before:3` kills this process there, and `stop:3` makes it wait
+ * before step 3 until it gets SIGCONT, so that the test can change something meanwhile.
+ */
 function failpointOf(wanted: string | undefined): Failpoint {
   return (point) => {
-    if (wanted !== undefined && point === wanted) process.kill(process.pid, 'SIGKILL');
+    if (wanted === undefined) return;
+    if (point === wanted) process.kill(process.pid, 'SIGKILL');
+    if (point === wanted.replace(/^stop:/, 'before:')) process.kill(process.pid, 'SIGSTOP');
   };
 }
 

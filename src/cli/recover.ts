@@ -3,8 +3,10 @@ import { recoverGuest } from '../apply/apply.ts';
 import { readDefinition } from '../apply/observe.ts';
 import type { App } from '../app/app.ts';
 import { planActivatePending } from '../plan/operations.ts';
+import { removeStaleScratch } from '../apply/leftovers.ts';
 import { acquireLock } from '../system/lock.ts';
 import { exists } from '../system/files.ts';
+import { Failure } from '../model/failure.ts';
 import { guestPaths } from '../model/paths.ts';
 import { applyAndTell } from './change.ts';
 import type { Verb } from './verb.ts';
@@ -15,9 +17,10 @@ export const recover: Verb = {
   kind: 'changing',
   writesState: true,
   examples: ['guestree recover', 'guestree recover --dry-run'],
-  declare: (command) => void command.option('--boot', 'as the boot-time unit does: start nothing'),
+  declare: (command) => void command.option('--boot', 'as the unit does that guests are ordered after'),
   async run(app, args) {
-    const { effects } = app;
+    const boot = args.flag('boot');
+    const effects = boot ? { ...app.effects, systemd: app.effects.systemd.withoutWaiting() } : app.effects;
     if (app.options.dryRun) {
       for (const name of await app.interruptedGuests())
         app.streams.out(`Finish or undo the interrupted operation of ${name}.\n`);
@@ -25,7 +28,16 @@ export const recover: Verb = {
     }
     if (!(await exists(effects.paths.state))) return undefined;
     for (const name of await app.interruptedGuests()) {
-      const release = await acquireLock(guestPaths(effects.paths, name).lock, `the guest "${name}"`);
+      const { lock } = guestPaths(effects.paths, name);
+      let release: () => Promise<void>;
+      try {
+        release = await acquireLock(lock, `the guest "${name}"`);
+      } catch (error) {
+        // The unit is also started with a guest, by the command that is at work on it.
+        if (!boot || !(error instanceof Failure) || error.reason !== 'locked') throw error;
+        app.streams.out(`${error.message}\n`);
+        continue;
+      }
       try {
         app.streams.out(`${name}: interrupted operation ${await recoverGuest({ guest: name }, effects)}\n`);
       } finally {
@@ -33,8 +45,9 @@ export const recover: Verb = {
       }
     }
     await recoverGuest({ guest: undefined }, effects);
-    if (!args.flag('boot')) await ensureHostUnits(effects);
-    if (args.flag('boot')) await takeUpStaged(app);
+    await removeStaleScratch(effects);
+    if (!boot) await ensureHostUnits(effects);
+    if (boot) await takeUpStaged(app);
     let changed = false;
     for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
     if (changed) await effects.systemd.reload();
@@ -47,10 +60,15 @@ async function takeUpStaged(app: App): Promise<void> {
   await app.each(await app.guests(), async (name) => {
     const definition = await readDefinition(app.effects.paths, name);
     if (definition.switching.strategy !== 'none') return;
-    await app.locked(name, async () => {
-      const state = await app.observe(name);
-      const plan = state.active ? undefined : planActivatePending(state);
-      if (plan) await applyAndTell(app, name, plan);
-    });
+    try {
+      await app.locked(name, async () => {
+        const state = await app.observe(name);
+        const plan = state.active ? undefined : planActivatePending(state);
+        if (plan) await applyAndTell(app, name, plan);
+      });
+    } catch (error) {
+      // The unit is also started with a guest, by the command that is at work on it.
+      if (!(error instanceof Failure) || error.reason !== 'locked') throw error;
+    }
   });
 }

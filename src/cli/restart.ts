@@ -21,11 +21,12 @@ export const restart: Verb = {
         const pending = planActivatePending(state, { preflight: !args.denied('preflight') });
         if (pending) await applyAndTell(app, name, pending);
         if (pending && state.active) return;
-        const halt = state.active ? [{ action: 'halt', guest: name } as const] : [];
+        // Unlike `halt`, `stop` is taken back by a start: what is cut off in between does not leave the guest stopped.
+        const stop = state.active ? [{ action: 'stop', guest: name } as const] : [];
         await app.apply({
           operation: 'restart',
           guest: name,
-          steps: [...halt, { action: 'boot', guest: name }],
+          steps: [...stop, { action: 'boot', guest: name }],
         });
       });
     });

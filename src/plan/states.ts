@@ -61,7 +61,7 @@ const TRANSITIONS: Readonly<Record<Action, Transition>> = {
   'check-health': { from: ['started'], to: 'healthy' },
   reload: { from: ['swapped', 'started', 'healthy', 'removing'], to: 'same' },
   settle: { from: ['swapped', 'started', 'healthy'], to: 'settled' },
-  boot: { from: ['settled'], to: 'same' },
+  boot: { from: ['settled', 'stopped'], to: 'settled' },
   halt: { from: ['settled'], to: 'same' },
   retire: { from: ['settled'], to: 'same' },
   'keep-data': { from: ['settled'], to: 'same' },

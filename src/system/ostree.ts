@@ -1,8 +1,9 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import { parseCommit, type Commit } from '../model/names.ts';
 import { readBootEntries, type BootEntry } from './bootentries.ts';
-import { writeFileAtomic } from './files.ts';
+import { isErrno, writeFileAtomic } from './files.ts';
 import { CommandFailure, type Runner, type RunResult } from './run.ts';
 import { parseVariantString } from './varianttext.ts';
 
@@ -113,8 +114,20 @@ export class Repo {
     await this.#run(['refs', '--create', ref, '--force', commit]);
   }
 
+  /**
+   * Deletes a ref, and the directories of its name that are then empty, which ostree leaves. The first of them stays: it
+   * is shared with others, who may be about to make something in it.
+   */
   async deleteRef(ref: string): Promise<void> {
     if ((await this.resolve(ref)) !== undefined) await this.#run(['refs', '--delete', ref]);
+    for (let name = dirname(ref); name.includes('/'); name = dirname(name)) {
+      try {
+        await rmdir(`${this.path}/refs/heads/${name}`);
+      } catch (error) {
+        if (isErrno(error, 'ENOTEMPTY')) return;
+        if (!isErrno(error, 'ENOENT')) throw error;
+      }
+    }
   }
 
   /** Copies a commit from another repository; hardlinks where both are on one mount and of mode bare. */

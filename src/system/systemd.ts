@@ -37,11 +37,24 @@ export function parseUnitStates(text: string): Map<string, UnitState> {
 export class Systemd {
   readonly #runner: Runner;
   readonly #units: string;
+  readonly #wait: boolean;
 
-  /** @param units where `systemctl enable` makes its links */
-  constructor(runner: Runner, units = '/etc/systemd/system') {
+  /**
+   * @param units where `systemctl enable` makes its links
+   * @param wait whether start() waits
+   */
+  constructor(runner: Runner, units = '/etc/systemd/system', wait = true) {
     this.#runner = runner;
     this.#units = units;
+    this.#wait = wait;
+  }
+
+  /**
+   * The same, but start() only asks for the start (systemctl(1), --no-block): a unit that guests are ordered after
+   * (systemd.unit(5), After=) would wait for a guest that waits for the unit.
+   */
+  withoutWaiting(): Systemd {
+    return new Systemd(this.#runner, this.#units, false);
   }
 
   /**
@@ -84,10 +97,11 @@ export class Systemd {
     );
   }
 
-  /** Returns when the guest's own manager has said READY=1. */
+  /** Returns when the guest's own manager has said READY=1; without waiting, when the start is queued. */
   async start(name: GuestName, timeoutSeconds?: number): Promise<void> {
+    const wait = this.#wait ? [] : ['--no-block'];
     try {
-      await this.#runner.run('systemctl', ['start', machineUnit(name)], { timeoutSeconds });
+      await this.#runner.run('systemctl', ['start', ...wait, machineUnit(name)], { timeoutSeconds });
     } catch (error) {
       if (error instanceof CommandTimeout) {
         throw new Failure('start-failed', `the guest was not ready after ${timeoutSeconds ?? 0} s`, {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile, realpath } from 'node:fs/promises';
-import { exists } from '../system/files.ts';
+import { readFile, realpath, rmdir } from 'node:fs/promises';
+import { exists, isErrno } from '../system/files.ts';
 import type { Runner } from '../system/run.ts';
+
+const RUNTIME = '/run/systemd/nspawn';
 
 /**
  * The name of the machine that builds in a scratch directory. Of one directory always the same, so that what a killed
@@ -15,6 +17,7 @@ export function machineName(scratch: string): string {
 export async function cleanScratch(runner: Runner, scratch: string): Promise<void> {
   if (!(await exists(scratch))) return;
   await unmountBelow(runner, scratch);
+  await removeMachineDirectories(scratch);
   await runner.run('rm', ['--recursive', '--force', '--one-file-system', '--', scratch]);
 }
 
@@ -25,11 +28,22 @@ export async function cleanScratch(runner: Runner, scratch: string): Promise<voi
  */
 export async function unmountBelow(runner: Runner, scratch: string): Promise<void> {
   const directory = await realpath(scratch);
-  const sockets = `/run/systemd/nspawn/unix-export/${machineName(scratch)}`;
+  const sockets = `${RUNTIME}/unix-export/${machineName(scratch)}`;
   for (const mounted of parseMountPoints(await readFile('/proc/self/mountinfo', 'utf8')).reverse()) {
     if (!mounted.startsWith(`${directory}/`) && mounted !== sockets) continue;
     const tried = await runner.run('umount', ['--', mounted], { allow: 'any' });
     if (tried.exitCode !== 0) await runner.run('umount', ['--lazy', '--', mounted]);
+  }
+}
+
+/** What systemd-nspawn makes for each machine and removes when it ends by itself (src/nspawn/nspawn.c); empty by now. */
+async function removeMachineDirectories(scratch: string): Promise<void> {
+  for (const kind of ['unix-export', 'propagate']) {
+    try {
+      await rmdir(`${RUNTIME}/${kind}/${machineName(scratch)}`);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].some((code) => isErrno(error, code))) throw error;
+    }
   }
 }
 
