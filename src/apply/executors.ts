@@ -6,6 +6,7 @@ import { clearWindow, closeWindow, openWindow, restageHost, seedWindow } from '.
 import { define, link, prepareHost, redefine, reload } from './host.ts';
 import { halt, settle, start, stop, swap } from './machine.ts';
 import { deleteGuest, keepData, unlink } from './removal.ts';
+import { holdPorts, setPorts } from './ports.ts';
 import { keepRpms } from './rpms.ts';
 import { fetchBase, layer, makeSysroot } from './trees.ts';
 
@@ -14,6 +15,8 @@ export interface Run {
   /** When the guest was told to stop, in milliseconds of a monotonic clock. */
   stoppedAt?: number;
   downtimeMs?: number;
+  /** Whether clients of the guest's held ports wait when it is stopped for this plan. */
+  holds?: boolean;
   /** Lets go of the guard window's locks; set while this process holds them. */
   window?: () => Promise<void>;
   /** Whether the host was rebooted since the plan began: then systemd decides what runs. */
@@ -48,6 +51,8 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   render,
   define,
   redefine,
+  'hold-ports': holdPorts,
+  'set-ports': setPorts,
   halt,
   stop,
   'merge-etc': mergeEtc,

@@ -4,10 +4,12 @@ import { replaceSymlink } from '../system/files.ts';
 import { placesOf } from './effects.ts';
 import { appendEvent, readEvents } from './events.ts';
 import type { Executor } from './executors.ts';
+import { closeDrained, closePorts, holdAgain, isHeld, openPorts, releasePorts } from './ports.ts';
 
 export const halt: Executor<StepArguments['halt']> = {
   async apply({ guest }, effects, run) {
-    run.stoppedAt = performance.now();
+    // With held ports clients wait since a little earlier.
+    run.stoppedAt ??= performance.now();
     await effects.systemd.stop(guest);
     return undefined;
   },
@@ -16,7 +18,7 @@ export const halt: Executor<StepArguments['halt']> = {
 export const stop: Executor<StepArguments['stop']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
-    run.stoppedAt = performance.now();
+    run.stoppedAt ??= performance.now();
     await effects.systemd.stop(guest);
     return undefined;
   },
@@ -43,12 +45,17 @@ export const swap: Executor<StepArguments['swap']> = {
 export const start: Executor<StepArguments['start']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
-    await effects.systemd.start(guest);
+    await openPorts(effects, guest);
+    await Promise.all([effects.systemd.start(guest), closeDrained(effects, guest)]);
+    await releasePorts(effects, guest);
     if (run.stoppedAt !== undefined) run.downtimeMs = Math.round(performance.now() - run.stoppedAt);
     return undefined;
   },
   async undo({ guest }, effects, run) {
-    if (!run.rebooted) await effects.systemd.stop(guest);
+    if (run.rebooted) return;
+    if (run.holds === true) await holdAgain(effects, guest);
+    await effects.systemd.stop(guest);
+    if (!(await isHeld(guest))) await closePorts(effects, guest);
   },
 };
 

@@ -6,6 +6,7 @@ import { acquireLock } from '../system/lock.ts';
 import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readDefinition } from './observe.ts';
+import { releasePair } from './pairs.ts';
 
 export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
   async apply({ guest }, effects) {
@@ -23,6 +24,7 @@ export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
     return undefined;
   },
   async undo({ guest }, effects) {
+    await releasePair(effects, guest);
     await rm(placesOf(effects, guest).root, { recursive: true, force: true });
   },
 };

@@ -1,4 +1,5 @@
 import { planActivatePending } from '../plan/operations.ts';
+import { planRestart } from '../plan/ports.ts';
 import { applyAndTell } from './change.ts';
 import type { Verb } from './verb.ts';
 
@@ -16,12 +17,7 @@ export const restart: Verb = {
         const pending = planActivatePending(state);
         if (pending) await applyAndTell(app, name, pending);
         if (pending && state.active) return;
-        const halt = state.active ? [{ action: 'halt', guest: name } as const] : [];
-        await app.apply({
-          operation: 'restart',
-          guest: name,
-          steps: [...halt, { action: 'start', guest: name }],
-        });
+        await app.apply(planRestart(state));
       });
     });
     return undefined;

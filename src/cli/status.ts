@@ -1,3 +1,4 @@
+import { formatListen } from '../model/listen.ts';
 import { formatNetwork, formatPort } from '../model/network.ts';
 import { parseGuestName } from '../model/names.ts';
 import type { Overrides } from '../model/overrides.ts';
@@ -39,6 +40,7 @@ export interface GuestLine {
   overrides: Overrides;
   network: string;
   ports: string[];
+  listens: string[];
   generations: number;
   pinned: number[];
   lastSwitch: GuestState['events'][number] | undefined;
@@ -62,6 +64,7 @@ export function describeGuest(state: GuestState): GuestLine {
     overrides: current.overrides,
     network: formatNetwork(state.definition.network),
     ports: state.definition.ports.map(formatPort),
+    listens: state.definition.listens.map(formatListen),
     generations: state.generations.length,
     pinned: [...state.pinned].sort((a, b) => a - b),
     lastSwitch: state.events.at(-1),
@@ -87,6 +90,7 @@ function renderGuest(guest: GuestLine): string {
     ['Replaced', guest.overrides.replaced.map(({ nevra }) => nevra).join(' ') || undefined],
     ['Tree', guest.tree],
     ['Network', [guest.network, ...guest.ports].join(' ')],
+    ['Listens', guest.listens.join(' ') || undefined],
     ['Switched', renderSwitch(guest)],
   ];
   const body = lines.flatMap(([key, value]) =>

@@ -1,6 +1,7 @@
 import { UnitFile } from '../unitfile/unitfile.ts';
 import { parseEngineChoice, type EngineChoice } from './engine.ts';
 import { Failure } from './failure.ts';
+import { formatListen, parseListen, validateListens, type Listen } from './listen.ts';
 import {
   formatNetwork,
   formatPort,
@@ -12,6 +13,7 @@ import {
 } from './network.ts';
 import { quoted, type GuestName } from './names.ts';
 import { formatSource, parseSource, type Source } from './source.ts';
+import { formatTimeSpan, parseTimeSpan } from './timespan.ts';
 
 /**
  * What the administrator decided about a guest: /etc/guestree/NAME.guest, in unit-file syntax. What guestree finds
@@ -24,11 +26,19 @@ export interface Definition {
   engine: EngineChoice;
   network: Network;
   ports: PortMapping[];
+  /** Ports of the host that stay open while the guest is switched. */
+  listens: Listen[];
+  /** Seconds that connections over held ports get to end by themselves before a switch stops the guest. */
+  drainSeconds: number;
 }
+
+/** Half a second: what is short ends, and what is long does not make everybody else wait. */
+export const DRAIN_SECONDS = 0.5;
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
-  Network: ['Mode', 'Port'],
+  Network: ['Mode', 'Port', 'Listen'],
+  Switch: ['DrainSec'],
 };
 
 export function parseDefinition(name: GuestName, text: string): Definition {
@@ -62,8 +72,12 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const network = parseNetwork(file.lookup('Network', 'Mode') ?? 'veth');
   const ports = file.lookupAllWords('Network', 'Port').map(parsePort);
   validateNetworking(network, ports);
+  const listens = file.lookupAllWords('Network', 'Listen').map(parseListen);
+  validateListens(network, ports, listens);
+  const drain = file.lookup('Switch', 'DrainSec') ?? '';
+  const drainSeconds = drain === '' ? DRAIN_SECONDS : parseTimeSpan(drain);
   const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
-  return { name, source, engine, network, ports };
+  return { name, source, engine, network, ports, listens, drainSeconds };
 }
 
 /** The administrator's text with another source; comments and everything else of it stay. */
@@ -93,5 +107,8 @@ export function renderDefinition(definition: Definition): string {
   if (definition.engine !== 'auto') file.add('Guest', 'Engine', definition.engine);
   file.add('Network', 'Mode', formatNetwork(definition.network));
   for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
+  for (const listen of definition.listens) file.add('Network', 'Listen', formatListen(listen));
+  if (definition.drainSeconds !== DRAIN_SECONDS)
+    file.add('Switch', 'DrainSec', formatTimeSpan(definition.drainSeconds));
   return file.toString();
 }

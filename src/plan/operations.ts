@@ -3,6 +3,7 @@ import type { EngineChoice } from '../model/engine.ts';
 import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
 import { hasOverrides, NO_OVERRIDES, type Overrides } from '../model/overrides.ts';
+import { holdSteps, portSteps } from './ports.ts';
 import {
   currentGeneration,
   isFresh,
@@ -191,9 +192,11 @@ function switchSteps(state: GuestState, generation: number, reason: string, fres
   const guest = state.name;
   const previous = state.current;
   return [
+    ...holdSteps(state, generation),
     ...(state.active ? [{ action: 'stop', guest } as const] : []),
     ...(fresh ? [{ action: 'merge-etc', guest, generation, previous } as const] : []),
     { action: 'swap', guest, generation, previous },
+    ...portSteps(state, generation),
     ...(state.active ? [{ action: 'start', guest } as const] : []),
     // After the start, so that it costs no downtime: a generation's drop-in holds nothing but a description.
     { action: 'reload' },

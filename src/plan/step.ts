@@ -63,6 +63,10 @@ export interface StepArguments {
   define: { guest: GuestName; text: string };
   /** The definition gets another text; `before` is the one that it had. */
   redefine: { guest: GuestName; text: string; before: string };
+  /** New connections to the guest's held ports wait, those that are there get time to end; `generation` comes next. */
+  'hold-ports': { guest: GuestName; generation: number };
+  /** The host holds the ports of the new generation, where they are not those of the previous one. */
+  'set-ports': { guest: GuestName; generation: number; previous: number };
   /** The guest is shut down because the user wants it. */
   halt: { guest: GuestName };
   /** The guest is shut down for a switch; undoing starts it again. */
@@ -142,6 +146,8 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
   render: ({ guest, generation }) => `Write the files of generation ${generation} of ${guest}.`,
   define: ({ guest }) => `Write the definition /etc/guestree/${guest}.guest.`,
   redefine: ({ guest }) => `Change the source in the definition /etc/guestree/${guest}.guest.`,
+  'hold-ports': ({ guest }) => `Let new connections to the held ports of ${guest} wait.`,
+  'set-ports': ({ guest, generation }) => `Hold the ports of generation ${generation} of ${guest}.`,
   halt: ({ guest }) => `Stop ${guest}.`,
   stop: ({ guest }) => `Stop ${guest} for the switch.`,
   'merge-etc': ({ generation, previous }) =>

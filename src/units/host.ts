@@ -12,18 +12,23 @@ export const GUARD_UNIT = 'guestree-guard.service';
  *
  * - AssertPathExists=: without its .nspawn file a guest would be started by the template's defaults, that is writable.
  * - ExecStartPre= waits until machined has given back the name of the machine that was just stopped, the cause of
- *   "Machine already exists" on a quick restart (systemd#24045).
+ *   "Machine already exists" on a quick restart (systemd#24045). Then it deletes the link for held ports, if the kernel
+ *   has not got to it yet: nspawn leaves that to the end of the guest's network namespace, which comes at any time.
+ * - Wants=guestree-ports@: does nothing for a guest without held ports. It is here because what a generation's own
+ *   drop-in wants is not known yet when the host boots.
  */
 export function renderStaticDropIn(name: GuestName, state: string): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
   unit.add('Unit', 'RequiresMountsFor', word(parseCleanPath(state)));
   unit.add('Unit', 'Requires', STATE_UNIT);
-  unit.add('Unit', 'Wants', RECOVER_UNIT);
+  unit.add('Unit', 'Wants', `${RECOVER_UNIT} guestree-ports@%i.service`);
   unit.add('Unit', 'After', `${STATE_UNIT} ${RECOVER_UNIT}`);
   unit.add('Unit', 'AssertPathExists', '/etc/systemd/nspawn/%i.nspawn');
   const wait =
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
-  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}'`);
+  const pair = '/run/guestree/ports/%i/pair';
+  const unlink = `if [ -e ${pair} ]; then . ${pair}; [ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE; fi`;
+  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; ${unlink}'`);
   unit.add('Service', 'TimeoutStartSec', '5min');
   return unit.toString();
 }

@@ -15,6 +15,8 @@ export const definition: Definition = {
   engine: 'auto',
   network: { kind: 'veth' },
   ports: [],
+  listens: [],
+  drainSeconds: 0.5,
 };
 
 export const definitionText = renderDefinition(definition);
