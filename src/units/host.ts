@@ -14,21 +14,23 @@ export const GUARD_UNIT = 'guestree-guard.service';
  * - ExecStartPre= waits until machined has given back the name of the machine that was just stopped, the cause of
  *   "Machine already exists" on a quick restart (systemd#24045). Then it deletes the link for held ports, if the kernel
  *   has not got to it yet: nspawn leaves that to the end of the guest's network namespace, which comes at any time.
- * - Wants=guestree-ports@: does nothing for a guest without held ports. It is here because what a generation's own
- *   drop-in wants is not known yet when the host boots.
+ *   Held ports are asked for here and not by Wants=: `machinectl start` leaves out what would change a job that is
+ *   queued (StartUnit() with the mode "fail"; transaction.c, transaction_minimize_impact()), and right after a stop there
+ *   is one; and when the host boots, the jobs are made before the recovery has written the units.
  */
 export function renderStaticDropIn(name: GuestName, state: string): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
   unit.add('Unit', 'RequiresMountsFor', word(parseCleanPath(state)));
   unit.add('Unit', 'Requires', STATE_UNIT);
-  unit.add('Unit', 'Wants', `${RECOVER_UNIT} guestree-ports@%i.service`);
+  unit.add('Unit', 'Wants', RECOVER_UNIT);
   unit.add('Unit', 'After', `${STATE_UNIT} ${RECOVER_UNIT}`);
   unit.add('Unit', 'AssertPathExists', '/etc/systemd/nspawn/%i.nspawn');
   const wait =
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
   const pair = '/run/guestree/ports/%i/pair';
-  const unlink = `if [ -e ${pair} ]; then . ${pair}; [ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE; fi`;
-  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; ${unlink}'`);
+  const unlink = '[ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE';
+  const ports = `. ${pair}; ${unlink}; systemctl --no-block start guestree-ports@%i.service`;
+  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; if [ -e ${pair} ]; then ${ports}; fi'`);
   unit.add('Service', 'TimeoutStartSec', '5min');
   return unit.toString();
 }

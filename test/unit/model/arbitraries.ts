@@ -8,6 +8,7 @@ import {
   type GuestName,
   type RefName,
 } from '../../../src/model/names.ts';
+import type { Listen } from '../../../src/model/listen.ts';
 import { type Network, type PortMapping } from '../../../src/model/network.ts';
 import { parseSource, type Source } from '../../../src/model/source.ts';
 import { unlessRefused } from '../failures.ts';
@@ -47,6 +48,18 @@ export const portMappings: fc.Arbitrary<PortMapping> = fc.record({
   guest: portNumbers,
 });
 
+export const listens: fc.Arbitrary<Listen> = fc.record({
+  address: fc.option(
+    fc.oneof(
+      fc.ipV4(),
+      fc.ipV6().map((text) => new URL(`http://[${text}]`).hostname.slice(1, -1)),
+    ),
+    { nil: undefined },
+  ),
+  host: portNumbers,
+  guest: portNumbers,
+});
+
 const mirrors = fc
   .webUrl({ withFragments: true, withQueryParameters: true })
   .filter((url) => unlessRefused(() => parseSource('debian:trixie', { mirror: url })) !== undefined);
@@ -76,9 +89,15 @@ export const definitions: fc.Arbitrary<Definition> = fc
       maxLength: 5,
       selector: (port) => `${port.protocol}:${port.host}`,
     }),
+    listens: fc.uniqueArray(listens, { maxLength: 5, selector: (listen) => listen.host }),
+    drainSeconds: fc.integer({ min: 0, max: 86_400_000 }).map((milliseconds) => milliseconds / 1000),
   })
-  .map((definition) =>
-    definition.network.kind === 'host' || definition.network.kind === 'none'
-      ? { ...definition, ports: [] }
-      : definition,
-  );
+  .map((definition) => {
+    const { kind } = definition.network;
+    const published = new Set(definition.ports.map((port) => port.host));
+    return {
+      ...definition,
+      ports: kind === 'host' || kind === 'none' ? [] : definition.ports,
+      listens: kind === 'host' ? [] : definition.listens.filter(({ host }) => !published.has(host)),
+    };
+  });

@@ -23,6 +23,8 @@ describe('a definition', () => {
       engine: 'auto',
       network: { kind: 'veth' },
       ports: [],
+      listens: [],
+      drainSeconds: 0.5,
     });
   });
 
@@ -74,6 +76,10 @@ describe('a definition', () => {
     ['an impossible port', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:0:1\n', 'is not a port'],
     ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1 tcp:1:2\n', 'published twice'],
     ['ports without a network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=none\nPort=tcp:1\n', '"none"'],
+    ['a port to listen on for UDP', '[Guest]\nFrom=dir:/x\n[Network]\nListen=udp:53\n', 'only TCP'],
+    ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1\nListen=tcp:1\n', 'both published'],
+    ['held ports on the host', '[Guest]\nFrom=dir:/x\n[Network]\nMode=host\nListen=tcp:1\n', '"host"'],
+    ['no time', '[Guest]\nFrom=dir:/x\n[Switch]\nDrainSec=soon\n', 'not a time span'],
     ['an unknown network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=wifi\n', 'is not a network'],
   ])('is refused with %s', (_, text, message) => {
     expect(failureOf(() => parseDefinition(mail, text)).message).toContain(message);
@@ -97,6 +103,10 @@ describe('a definition', () => {
       'Mode=',
       'Port=tcp:1 udp:2\\',
       'Port=',
+      'Listen=tcp:3 tcp:127.0.0.1:4:5',
+      'Listen=tcp:[::1]:4:5',
+      '[Switch]',
+      'DrainSec=2min',
       '# c',
       '',
       '  \\',

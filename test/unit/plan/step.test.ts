@@ -67,6 +67,8 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   ],
   define: [{ guest: mail, text: '[Guest]\n' }],
   redefine: [{ guest: mail, text: '[Guest]\n', before: '' }],
+  'hold-ports': [{ guest: mail, generation: 2 }],
+  'set-ports': [{ guest: mail, generation: 2, previous: 1 }],
   halt: [{ guest: mail }],
   stop: [{ guest: mail }],
   'merge-etc': [{ guest: mail, generation: 2, previous: 1 }],
