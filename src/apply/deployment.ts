@@ -4,6 +4,7 @@ import { Failure } from '../model/failure.ts';
 import { renderGeneration, type Generation } from '../model/generation.ts';
 import { parseDefinition } from '../model/definition.ts';
 import type { GuestName } from '../model/names.ts';
+import { hostInterface } from '../model/pair.ts';
 import { baseRef, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { exists, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
@@ -14,6 +15,7 @@ import { renderGenerationDropIn, renderNspawn } from '../units/nspawn.ts';
 import { placesOf, sysrootOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readGenerations } from './observe.ts';
+import { claimPair } from './pairs.ts';
 import { removeUnusedRpms } from './rpms.ts';
 
 export const deploy: Executor<StepArguments['deploy']> = {
@@ -169,6 +171,7 @@ async function writeGeneration(effects: Effects, record: Generation): Promise<vo
   const definition = parseDefinition(guest, record.definition);
   await mkdir(directory, { recursive: true });
   await replaceSymlink(root, join(directory, 'root'));
+  const pair = definition.listens.length === 0 ? undefined : await claimPair(effects, guest);
   const nspawn = renderNspawn({
     name: guest,
     generation: record.number,
@@ -176,6 +179,7 @@ async function writeGeneration(effects: Effects, record: Generation): Promise<vo
     variable: throughAlias(sysroot.variable(guest)),
     network: definition.network,
     ports: definition.ports,
+    link: pair === undefined ? undefined : hostInterface(pair, 'own'),
   });
   await writeFileAtomic(join(directory, `${guest}.nspawn`), nspawn);
   await writeFileAtomic(join(directory, 'unit.conf'), renderGenerationDropIn(guest, record.number));

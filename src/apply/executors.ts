@@ -8,6 +8,7 @@ import { boot, checkHealth, halt, keep, settle, start, stop, swap } from './mach
 import type { HealthReport } from './health.ts';
 import { preflight } from './preflight.ts';
 import { deleteGuest, keepData, unlink } from './removal.ts';
+import { holdPorts, setPorts } from './ports.ts';
 import { keepRpms } from './rpms.ts';
 import { fetchBase, layer, makeSysroot } from './trees.ts';
 
@@ -19,6 +20,8 @@ export interface Run {
   /** What the preflight and the checks after the switch found. */
   preflight?: HealthReport;
   health?: HealthReport;
+  /** Whether clients of the guest's held ports wait when it is stopped for this plan. */
+  holds?: boolean;
   /** Lets go of the guard window's locks; set while this process holds them. */
   window?: () => Promise<void>;
   /** Whether the host was rebooted since the plan began: then systemd decides what runs. */
@@ -56,6 +59,8 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   keep,
   preflight,
   boot,
+  'hold-ports': holdPorts,
+  'set-ports': setPorts,
   halt,
   stop,
   'merge-etc': mergeEtc,

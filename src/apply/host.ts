@@ -12,8 +12,11 @@ import {
   renderStaticDropIn,
   STATE_UNIT,
 } from '../units/host.ts';
+import { LINK_TEMPLATE, PORTS_TEMPLATE, renderLinkTemplate, renderPortsTemplate } from '../units/ports.ts';
 import { placesOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
+import { readCurrent } from './observe.ts';
+import { removePorts, writePorts } from './ports.ts';
 
 const RUNTIME_UNITS = '/run/systemd/system';
 
@@ -77,6 +80,8 @@ export async function ensureHostUnits(effects: Effects): Promise<void> {
   const units = new Map([
     [STATE_UNIT, renderStateUnit(paths.state, paths.alias)],
     [RECOVER_UNIT, renderRecoverUnit(paths.state, effects.program)],
+    [LINK_TEMPLATE, renderLinkTemplate()],
+    [PORTS_TEMPLATE, renderPortsTemplate()],
     ...(effects.ostreeBooted ? [[GUARD_UNIT, renderGuardUnit(paths.state, effects.program)] as const] : []),
   ]);
   let changed = false;
@@ -121,11 +126,14 @@ export async function ensureLinks(effects: Effects, guest: GuestName): Promise<b
     await writeFileAtomic(dropIn, text);
     changed = true;
   }
+  const current = await readCurrent(places.current);
+  if (current !== undefined && (await writePorts(effects, guest, current))) changed = true;
   return changed;
 }
 
 export async function removeLinks(effects: Effects, guest: GuestName): Promise<void> {
   const places = placesOf(effects, guest);
+  await removePorts(effects, guest);
   await rm(places.nspawnLink, { force: true });
   await rm(places.machineLink, { force: true });
   await rm(join(places.dropInDirectory, '50-guestree.conf'), { force: true });

@@ -12,10 +12,12 @@ import { tellJournal } from './messages.ts';
 import { readDefinition } from './observe.ts';
 import { recallFailedUnits, rememberFailedUnits } from './preflight.ts';
 import { absolve } from './quarantine.ts';
+import { closeDrained, closePorts, holdAgain, isHeld, openPorts, releasePorts } from './ports.ts';
 
 export const halt: Executor<StepArguments['halt']> = {
   async apply({ guest }, effects, run) {
-    run.stoppedAt = performance.now();
+    // With held ports clients wait since a little earlier.
+    run.stoppedAt ??= performance.now();
     await effects.systemd.stop(guest);
     return undefined;
   },
@@ -24,13 +26,10 @@ export const halt: Executor<StepArguments['halt']> = {
 export const boot: Executor<StepArguments['boot']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
-    await effects.systemd.start(guest);
-    markReady(run);
+    await bringUp(effects, guest, run);
     return undefined;
   },
-  async undo({ guest }, effects, run) {
-    if (!run.rebooted) await effects.systemd.stop(guest);
-  },
+  undo: ({ guest }, effects, run) => takeDown(effects, guest, run),
 };
 
 /** Does nothing: that it has ended is what counts (src/apply/apply.ts). */
@@ -41,8 +40,9 @@ export const keep: Executor<StepArguments['keep']> = {
 export const stop: Executor<StepArguments['stop']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
-    await rememberFailedUnits(effects, guest);
-    run.stoppedAt = performance.now();
+    // Clients of held ports wait already; which units were failed was remembered before that.
+    if (run.stoppedAt === undefined) await rememberFailedUnits(effects, guest);
+    run.stoppedAt ??= performance.now();
     await effects.systemd.stop(guest);
     return undefined;
   },
@@ -72,14 +72,25 @@ export const start: Executor<StepArguments['start']> = {
   async apply({ guest }, effects, run) {
     if (run.rebooted) return undefined;
     const { switching } = await readDefinition(effects.paths, guest);
-    await effects.systemd.start(guest, switching.healthTimeout);
-    markReady(run);
+    await bringUp(effects, guest, run, switching.healthTimeout);
     return undefined;
   },
-  async undo({ guest }, effects, run) {
-    if (!run.rebooted) await effects.systemd.stop(guest);
-  },
+  undo: ({ guest }, effects, run) => takeDown(effects, guest, run),
 };
+
+async function bringUp(effects: Effects, guest: GuestName, run: Run, timeoutSeconds?: number): Promise<void> {
+  await openPorts(effects, guest);
+  await Promise.all([effects.systemd.start(guest, timeoutSeconds), closeDrained(effects, guest)]);
+  await releasePorts(effects, guest);
+  markReady(run);
+}
+
+async function takeDown(effects: Effects, guest: GuestName, run: Run): Promise<void> {
+  if (run.rebooted) return;
+  if (run.holds === true) await holdAgain(effects, guest);
+  await effects.systemd.stop(guest);
+  if (!(await isHeld(guest))) await closePorts(effects, guest);
+}
 
 export const checkHealth: Executor<StepArguments['check-health']> = {
   async apply({ guest, generation, verdict }, effects, run) {

@@ -6,6 +6,7 @@ import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { removeLinks } from './host.ts';
 import { readCurrent, readGenerations } from './observe.ts';
+import { releasePair } from './pairs.ts';
 
 /** Removing a guest has no way back once it began: a plan that is cut off is finished by the next command. */
 
@@ -38,6 +39,7 @@ export const deleteGuest: Executor<StepArguments['delete-guest']> = {
     await effects.layering.clean(places.scratch);
     // First out of the list of guests, then away: what is half deleted is no guest any more.
     await rm(places.current, { force: true });
+    await releasePair(effects, guest);
     await rm(places.root, { recursive: true, force: true });
     await rm(join(effects.paths.state, 'cache', guest), { recursive: true, force: true });
     for (const ref of (await effects.pool.refs()).keys()) {

@@ -7,6 +7,7 @@ import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readDefinition } from './observe.ts';
 import { isQuarantined } from './quarantine.ts';
+import { releasePair } from './pairs.ts';
 
 export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
   async apply({ guest }, effects) {
@@ -24,6 +25,7 @@ export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
     return undefined;
   },
   async undo({ guest }, effects) {
+    await releasePair(effects, guest);
     await rm(placesOf(effects, guest).root, { recursive: true, force: true });
   },
 };

@@ -27,7 +27,7 @@ export const adopt: Verb = {
   writesState: true,
   examples: [
     'guestree adopt guest',
-    'guestree adopt guest --as mail --port tcp:25:25 --start',
+    'guestree adopt guest --as mail --listen tcp:25 --start',
     'guestree adopt guest --dry-run',
   ],
   declare: (command) =>
@@ -37,7 +37,7 @@ export const adopt: Verb = {
   async run(app, args) {
     const stateroot = args.required(0);
     const name = guestName(stateroot, args.text('as'));
-    const options = readGuest(args);
+    const guest = readGuest(args);
     if (!app.effects.ostreeBooted) {
       throw new Failure('unsupported', 'this host is not booted from OSTree, so it has no stateroots', {
         hint: `Make a guest with: guestree create ${name} --from SOURCE`,
@@ -60,7 +60,7 @@ export const adopt: Verb = {
         planAdopt({
           ...{ stateroot, commit, base, kept },
           deployments: mergeFrom === undefined ? [id] : [mergeFrom, id],
-          definition: { name, source, ...options },
+          definition: { name, source, ...guest },
           packages: requests.packages,
           start: args.flag('start'),
         }),

@@ -12,7 +12,7 @@ export const create: Verb = {
   kind: 'changing',
   writesState: true,
   examples: [
-    'guestree create mail --from debian:trixie --install postfix --port tcp:25:25',
+    'guestree create mail --from debian:trixie --install postfix --listen tcp:25',
     'guestree create web --from tar:/srv/images/base.tar.zst --network zone:front',
     'guestree create old --from ostree:debian/bookworm/x86_64 --repo /srv/repo',
   ],

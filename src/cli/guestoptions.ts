@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import type { Definition } from '../model/definition.ts';
+import { DRAIN_SECONDS, type Definition } from '../model/definition.ts';
 import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
+import { parseListen, validateListens } from '../model/listen.ts';
 import { parseNetwork, parsePort, validateNetworking } from '../model/network.ts';
 import { parseSource, type Source } from '../model/source.ts';
 import { DEFAULT_SWITCHING } from '../model/switching.ts';
@@ -29,6 +30,7 @@ export function declareGuest(command: Command): Command {
     .option('--engine <engine>', `what layers packages: ${ENGINE_CHOICES.join(', ')}`, 'auto')
     .option('--network <network>', 'veth, host, none, bridge:NAME or zone:NAME', 'veth')
     .option('--port <port...>', 'PROTOCOL:HOST:GUEST, for example tcp:25:25')
+    .option('--listen <port...>', 'tcp:HOST:GUEST: a port that stays open while the guest is switched')
     .option('--start', 'start the guest when it is made');
 }
 
@@ -37,5 +39,15 @@ export function readGuest(args: Arguments): Omit<Definition, 'name' | 'source'> 
   const engine = parseEngineChoice(args.text('engine') ?? 'auto');
   const ports = args.list('port').map(parsePort);
   validateNetworking(network, ports);
-  return { engine, network, ports, switching: DEFAULT_SWITCHING, checks: [] };
+  const listens = args.list('listen').map(parseListen);
+  validateListens(network, ports, listens);
+  return {
+    engine,
+    network,
+    ports,
+    listens,
+    drainSeconds: DRAIN_SECONDS,
+    switching: DEFAULT_SWITCHING,
+    checks: [],
+  };
 }

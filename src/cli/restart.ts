@@ -1,4 +1,5 @@
 import { planActivatePending } from '../plan/operations.ts';
+import { planRestart } from '../plan/ports.ts';
 import { applyAndTell } from './change.ts';
 import type { Verb } from './verb.ts';
 
@@ -21,13 +22,7 @@ export const restart: Verb = {
         const pending = planActivatePending(state, { preflight: !args.denied('preflight') });
         if (pending) await applyAndTell(app, name, pending);
         if (pending && state.active) return;
-        // Unlike `halt`, `stop` is taken back by a start: what is cut off in between does not leave the guest stopped.
-        const stop = state.active ? [{ action: 'stop', guest: name } as const] : [];
-        await app.apply({
-          operation: 'restart',
-          guest: name,
-          steps: [...stop, { action: 'boot', guest: name }],
-        });
+        await app.apply(planRestart(state));
       });
     });
     return undefined;

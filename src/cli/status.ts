@@ -1,3 +1,4 @@
+import { formatListen } from '../model/listen.ts';
 import { formatNetwork, formatPort } from '../model/network.ts';
 import { parseGuestName } from '../model/names.ts';
 import type { Overrides } from '../model/overrides.ts';
@@ -46,6 +47,7 @@ export interface GuestLine {
   overrides: Overrides;
   network: string;
   ports: string[];
+  listens: string[];
   generations: number;
   pinned: number[];
   lastSwitch: GuestState['events'][number] | undefined;
@@ -72,6 +74,7 @@ export function describeGuest(state: GuestState): GuestLine {
     overrides: current.overrides,
     network: formatNetwork(state.definition.network),
     ports: state.definition.ports.map(formatPort),
+    listens: state.definition.listens.map(formatListen),
     generations: state.generations.length,
     pinned: [...state.pinned].sort((a, b) => a - b),
     lastSwitch: switchesOf(state.events).at(-1),
@@ -103,6 +106,7 @@ function renderGuest(guest: GuestLine): string {
     ['Replaced', guest.overrides.replaced.map(({ nevra }) => nevra).join(' ') || undefined],
     ['Tree', guest.tree],
     ['Network', [guest.network, ...guest.ports].join(' ')],
+    ['Listens', guest.listens.join(' ') || undefined],
     ['Switched', renderSwitch(guest)],
   ];
   const body = lines.flatMap(([key, value]) =>

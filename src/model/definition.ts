@@ -2,6 +2,7 @@ import { UnitFile } from '../unitfile/unitfile.ts';
 import { CHECK_KEYS, isCheckSection, parseChecks, renderChecks, type Check } from './check.ts';
 import { parseEngineChoice, type EngineChoice } from './engine.ts';
 import { Failure } from './failure.ts';
+import { formatListen, parseListen, validateListens, type Listen } from './listen.ts';
 import {
   formatNetwork,
   formatPort,
@@ -14,6 +15,7 @@ import {
 import { quoted, type GuestName } from './names.ts';
 import { formatSource, parseSource, type Source } from './source.ts';
 import { parseSwitching, renderSwitching, SWITCH_KEYS, type Switching } from './switching.ts';
+import { formatTimeSpan, parseTimeSpan } from './timespan.ts';
 
 /**
  * What the administrator decided about a guest: /etc/guestree/NAME.guest, in unit-file syntax. What guestree finds
@@ -28,12 +30,19 @@ export interface Definition {
   ports: PortMapping[];
   switching: Switching;
   checks: Check[];
+  /** Ports of the host that stay open while the guest is switched. */
+  listens: Listen[];
+  /** Seconds that connections over held ports get to end by themselves before a switch stops the guest. */
+  drainSeconds: number;
 }
+
+/** Half a second: what is short ends, and what is long does not make everybody else wait. */
+export const DRAIN_SECONDS = 0.5;
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
-  Network: ['Mode', 'Port'],
-  Switch: SWITCH_KEYS,
+  Network: ['Mode', 'Port', 'Listen'],
+  Switch: [...SWITCH_KEYS, 'DrainSec'],
 };
 
 export function parseDefinition(name: GuestName, text: string): Definition {
@@ -67,9 +76,14 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const network = parseNetwork(file.lookup('Network', 'Mode') ?? 'veth');
   const ports = file.lookupAllWords('Network', 'Port').map(parsePort);
   validateNetworking(network, ports);
+  const listens = file.lookupAllWords('Network', 'Listen').map(parseListen);
+  validateListens(network, ports, listens);
+  const drain = file.lookup('Switch', 'DrainSec') ?? '';
+  const drainSeconds = drain === '' ? DRAIN_SECONDS : parseTimeSpan(drain);
   const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
   const switching = parseSwitching(file);
-  return { name, source, engine, network, ports, switching, checks: parseChecks(file, label) };
+  const checks = parseChecks(file, label);
+  return { name, source, engine, network, ports, listens, drainSeconds, switching, checks };
 }
 
 /** The administrator's text with another source; comments and everything else of it stay. */
@@ -99,6 +113,9 @@ export function renderDefinition(definition: Definition): string {
   if (definition.engine !== 'auto') file.add('Guest', 'Engine', definition.engine);
   file.add('Network', 'Mode', formatNetwork(definition.network));
   for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
+  for (const listen of definition.listens) file.add('Network', 'Listen', formatListen(listen));
+  if (definition.drainSeconds !== DRAIN_SECONDS)
+    file.add('Switch', 'DrainSec', formatTimeSpan(definition.drainSeconds));
   renderSwitching(file, definition.switching);
   renderChecks(file, definition.checks);
   return file.toString();

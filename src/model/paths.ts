@@ -43,6 +43,11 @@ export function guardPath(paths: Paths): string {
 /** The repository of an ostree-booted host. */
 export const HOST_REPO = '/ostree/repo';
 
+/** Which guest has which block of addresses for its held ports: a symlink for each, NUMBER -> NAME. */
+export function pairsPath(paths: Paths): string {
+  return `${paths.state}/pairs`;
+}
+
 export function poolPath(paths: Paths): string {
   return `${paths.state}/pool`;
 }

@@ -4,6 +4,7 @@ import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
 import { hasOverrides, NO_OVERRIDES, type Overrides } from '../model/overrides.ts';
 import type { Quarantine } from '../model/quarantine.ts';
+import { holdSteps, portSteps } from './ports.ts';
 import {
   currentGeneration,
   failureOf,
@@ -252,9 +253,11 @@ function switchSteps(state: GuestState, generation: number, options: SwitchOptio
   const when = (condition: boolean, step: Step): Step[] => (condition ? [step] : []);
   return [
     ...when(unproven === undefined, { action: 'preflight', guest, generation }),
+    ...holdSteps(state, generation),
     ...when(state.active, { action: 'stop', guest }),
     ...when(fresh, { action: 'merge-etc', guest, generation, previous }),
     { action: 'swap', guest, generation, previous },
+    ...portSteps(state, generation),
     ...when(state.active, { action: 'start', guest }),
     ...when(state.active, { action: 'check-health', guest, generation, verdict }),
     // After the start, so that it costs no downtime: a generation's drop-in holds nothing but a description.

@@ -69,6 +69,10 @@ export interface StepArguments {
   keep: { guest: GuestName; generation: number };
   /** The generation is booted beside the running guest, on a throw-away view of its /var, and checked. */
   preflight: { guest: GuestName; generation: number };
+  /** New connections to the guest's held ports wait, those that are there get time to end; `generation` comes next. */
+  'hold-ports': { guest: GuestName; generation: number };
+  /** The host holds the ports of the new generation, where they are not those of the previous one. */
+  'set-ports': { guest: GuestName; generation: number; previous: number };
   /** The guest is shut down because the user wants it. */
   halt: { guest: GuestName };
   /** The guest is shut down for a switch; undoing starts it again. */
@@ -161,6 +165,8 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
   keep: ({ generation }) => `Keep generation ${generation}, whatever becomes of the switch.`,
   preflight: ({ guest, generation }) =>
     `Boot generation ${generation} beside ${guest} and check it, on a throw-away view of its /var.`,
+  'hold-ports': ({ guest }) => `Let new connections to the held ports of ${guest} wait.`,
+  'set-ports': ({ guest, generation }) => `Hold the ports of generation ${generation} of ${guest}.`,
   halt: ({ guest }) => `Stop ${guest}.`,
   stop: ({ guest }) => `Stop ${guest} for the switch.`,
   'merge-etc': ({ generation, previous }) =>

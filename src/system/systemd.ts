@@ -139,6 +139,33 @@ export class Systemd {
     await this.#runner.run('systemctl', ['stop', unit]);
   }
 
+  async startUnits(units: readonly string[]): Promise<void> {
+    if (units.length > 0) await this.#runner.run('systemctl', ['start', ...units]);
+  }
+
+  /** Units, or patterns that match loaded units (systemctl(1)). What does not run, or is not there, is no failure. */
+  async stopUnits(units: readonly string[]): Promise<void> {
+    if (units.length > 0) await this.#runner.run('systemctl', ['stop', ...units], { allow: 'any' });
+  }
+
+  /** What a unit said last, a line each. */
+  async lastLines(unit: string): Promise<string> {
+    const argv = ['--unit', unit, '--output=cat', '--lines=5', '--no-pager', '--boot'];
+    return (await this.#runner.run('journalctl', argv, { allow: 'any' })).stdout.trim();
+  }
+
+  /** Of these units, those that failed. */
+  async failedUnits(units: readonly string[]): Promise<string[]> {
+    const argv = ['show', '--property=Id,ActiveState,UnitFileState', ...units];
+    const states = parseUnitStates((await this.#runner.run('systemctl', argv)).stdout);
+    return [...states].filter(([, { active }]) => active === 'failed').map(([id]) => id);
+  }
+
+  /** Forgets that units failed, so that nothing of them stays in memory. */
+  async resetFailed(patterns: readonly string[]): Promise<void> {
+    await this.#runner.run('systemctl', ['reset-failed', ...patterns], { allow: 'any' });
+  }
+
   async reload(): Promise<void> {
     await this.#runner.run('systemctl', ['daemon-reload']);
   }

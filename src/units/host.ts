@@ -12,7 +12,11 @@ export const GUARD_UNIT = 'guestree-guard.service';
  *
  * - AssertPathExists=: without its .nspawn file a guest would be started by the template's defaults, that is writable.
  * - ExecStartPre= waits until machined has given back the name of the machine that was just stopped, the cause of
- *   "Machine already exists" on a quick restart (systemd#24045).
+ *   "Machine already exists" on a quick restart (systemd#24045). Then it deletes the link for held ports, if the kernel
+ *   has not got to it yet: nspawn leaves that to the end of the guest's network namespace, which comes at any time.
+ *   Held ports are asked for here and not by Wants=: `machinectl start` leaves out what would change a job that is
+ *   queued (StartUnit() with the mode "fail"; transaction.c, transaction_minimize_impact()), and right after a stop there
+ *   is one; and when the host boots, the jobs are made before the recovery has written the units.
  */
 export function renderStaticDropIn(name: GuestName, state: string): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
@@ -23,7 +27,10 @@ export function renderStaticDropIn(name: GuestName, state: string): string {
   unit.add('Unit', 'AssertPathExists', '/etc/systemd/nspawn/%i.nspawn');
   const wait =
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
-  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}'`);
+  const pair = '/run/guestree/ports/%i/pair';
+  const unlink = '[ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE';
+  const ports = `. ${pair}; ${unlink}; systemctl --no-block start guestree-ports@%i.service`;
+  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; if [ -e ${pair} ]; then ${ports}; fi'`);
   unit.add('Service', 'TimeoutStartSec', '5min');
   return unit.toString();
 }

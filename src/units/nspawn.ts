@@ -1,5 +1,6 @@
 import { parseCleanPath, type GuestName } from '../model/names.ts';
 import { formatPort, type Network, type PortMapping } from '../model/network.ts';
+import { GUEST_INTERFACE } from '../model/pair.ts';
 import { escapeSpecifiers, UnitFile } from '../unitfile/unitfile.ts';
 
 export interface MachineFacts {
@@ -10,6 +11,8 @@ export interface MachineFacts {
   variable: string;
   network: Network;
   ports: readonly PortMapping[];
+  /** The host's end of the link for held ports, if there are any. */
+  link?: string | undefined;
 }
 
 /**
@@ -21,6 +24,8 @@ export interface MachineFacts {
  * - The binds go through the alias because nspawn id-maps the root directory in place first and then refuses to map a
  *   directory below it once more ("Failed to map ids for bind mount": seen on systemd 252 and 257).
  * - `NotifyReady=yes`: the unit counts as started when the guest's own manager says READY=1.
+ * - `VirtualEthernetExtra=`: the link for held ports, a second veth pair beside whatever network the guest has; only
+ *   with the network of the host there is none.
  * - `Timezone=off`, `LinkJournal=no`: nspawn writes nothing of its own into the guest's /etc and /var, which are
  *   merged and kept; `journalctl -M` reads the guest's journal where it is.
  */
@@ -39,6 +44,8 @@ export function renderNspawn(facts: MachineFacts): string {
   file.add('Files', 'Bind', `${parseCleanPath(facts.variable)}:/var:idmap`);
   addNetwork(file, facts.network);
   for (const port of facts.ports) file.add('Network', 'Port', formatPort(port));
+  if (facts.link !== undefined)
+    file.add('Network', 'VirtualEthernetExtra', `${facts.link}:${GUEST_INTERFACE}`);
   return file.toString();
 }
 

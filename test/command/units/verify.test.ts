@@ -34,6 +34,24 @@ describe.each(['', 'odd-path/'])('the golden units in %j', (directory) => {
   });
 });
 
+describe('the golden units of held ports', () => {
+  const names = readdirSync(new URL('ports/', FIXTURES)).filter((name) => /\.(service|socket)$/.test(name));
+  const units = {
+    ...Object.fromEntries(names.map((name) => [name, golden(`ports/${name}`)])),
+    'systemd-nspawn@.service': TEMPLATE,
+    'guestree-recover.service': '[Service]\nType=oneshot\nExecStart=/bin/true\n',
+  };
+
+  test.each(names.map((name) => name.replace('@.', '@mail.')))(
+    'make systemd complain about nothing: %s',
+    async (name) => {
+      // What is verified under the name of an instance is a template's text.
+      const template = units[name.replace('@mail.', '@.') as keyof typeof units] as string | undefined;
+      expect(await verify(template === undefined ? units : { ...units, [name]: template }, name)).toEqual([]);
+    },
+  );
+});
+
 test('systemd would have complained: a wrong key and a wrong value are seen', async () => {
   const text =
     '[Service]\nType=oneshot\nExecStart=/bin/true\nExecStrat=/bin/false\nRemainAfterExit=perhaps\n';
@@ -47,7 +65,7 @@ test('systemd would have complained: a wrong key and a wrong value are seen', as
 
 test('every golden file ends with a newline and names no machine', () => {
   for (const name of readdirSync(FIXTURES, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.(conf|service|nspawn)$/.test(name)) continue;
+    if (!/\.(conf|service|socket|nspawn)$/.test(name)) continue;
     expect(golden(name), name).toMatch(/[^\n]\n$/);
   }
 });

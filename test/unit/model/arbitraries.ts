@@ -9,6 +9,7 @@ import {
   type GuestName,
   type RefName,
 } from '../../../src/model/names.ts';
+import type { Listen } from '../../../src/model/listen.ts';
 import { type Network, type PortMapping } from '../../../src/model/network.ts';
 import { parseSource, type Source } from '../../../src/model/source.ts';
 import { STRATEGIES, type Switching } from '../../../src/model/switching.ts';
@@ -45,6 +46,18 @@ const portNumbers = fc.integer({ min: 1, max: 65_535 });
 
 export const portMappings: fc.Arbitrary<PortMapping> = fc.record({
   protocol: fc.constantFrom('tcp', 'udp'),
+  host: portNumbers,
+  guest: portNumbers,
+});
+
+export const listens: fc.Arbitrary<Listen> = fc.record({
+  address: fc.option(
+    fc.oneof(
+      fc.ipV4(),
+      fc.ipV6().map((text) => new URL(`http://[${text}]`).hostname.slice(1, -1)),
+    ),
+    { nil: undefined },
+  ),
   host: portNumbers,
   guest: portNumbers,
 });
@@ -114,9 +127,15 @@ export const definitions: fc.Arbitrary<Definition> = fc
     }),
     switching: switchings,
     checks: fc.uniqueArray(checks, { maxLength: 3, selector: (check) => check.name }),
+    listens: fc.uniqueArray(listens, { maxLength: 5, selector: (listen) => listen.host }),
+    drainSeconds: fc.integer({ min: 0, max: 86_400_000 }).map((milliseconds) => milliseconds / 1000),
   })
-  .map((definition) =>
-    definition.network.kind === 'host' || definition.network.kind === 'none'
-      ? { ...definition, ports: [] }
-      : definition,
-  );
+  .map((definition) => {
+    const { kind } = definition.network;
+    const published = new Set(definition.ports.map((port) => port.host));
+    return {
+      ...definition,
+      ports: kind === 'host' || kind === 'none' ? [] : definition.ports,
+      listens: kind === 'host' ? [] : definition.listens.filter(({ host }) => !published.has(host)),
+    };
+  });

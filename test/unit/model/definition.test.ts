@@ -26,6 +26,8 @@ describe('a definition', () => {
       ports: [],
       switching: DEFAULT_SWITCHING,
       checks: [],
+      listens: [],
+      drainSeconds: 0.5,
     });
   });
 
@@ -86,6 +88,10 @@ describe('a definition', () => {
     ['an unknown key of a check', '[Guest]\nFrom=dir:/x\n[Check a]\nUdp=1\n', 'unknown key "Udp"'],
     ['an endless time', '[Guest]\nFrom=dir:/x\n[Switch]\nSettleSec=infinity\n', 'is not a time span'],
     ['neither yes nor no', '[Guest]\nFrom=dir:/x\n[Switch]\nPreflight=perhaps\n', 'is not yes or no'],
+    ['a port to listen on for UDP', '[Guest]\nFrom=dir:/x\n[Network]\nListen=udp:53\n', 'only TCP'],
+    ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1\nListen=tcp:1\n', 'both published'],
+    ['held ports on the host', '[Guest]\nFrom=dir:/x\n[Network]\nMode=host\nListen=tcp:1\n', '"host"'],
+    ['no time', '[Guest]\nFrom=dir:/x\n[Switch]\nDrainSec=soon\n', 'not a time span'],
     ['an unknown network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=wifi\n', 'is not a network'],
   ])('is refused with %s', (_, text, message) => {
     expect(failureOf(() => parseDefinition(mail, text)).message).toContain(message);
@@ -109,6 +115,10 @@ describe('a definition', () => {
       'Mode=',
       'Port=tcp:1 udp:2\\',
       'Port=',
+      'Listen=tcp:3 tcp:127.0.0.1:4:5',
+      'Listen=tcp:[::1]:4:5',
+      '[Switch]',
+      'DrainSec=2min',
       '# c',
       '',
       '  \\',

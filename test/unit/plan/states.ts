@@ -19,6 +19,8 @@ export const definition: Definition = {
   ports: [],
   switching: DEFAULT_SWITCHING,
   checks: [],
+  listens: [],
+  drainSeconds: 0.5,
 };
 
 export const definitionText = renderDefinition(definition);

@@ -71,6 +71,8 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   keep: [{ guest: mail, generation: 2 }],
   preflight: [{ guest: mail, generation: 2 }],
   boot: [{ guest: mail }],
+  'hold-ports': [{ guest: mail, generation: 2 }],
+  'set-ports': [{ guest: mail, generation: 2, previous: 1 }],
   halt: [{ guest: mail }],
   stop: [{ guest: mail }],
   'merge-etc': [{ guest: mail, generation: 2, previous: 1 }],
