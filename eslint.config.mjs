@@ -11,7 +11,15 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.mjs', 'test/*.mjs', 'test/mail/*.mjs', 'test/lab/*.mjs'] },
+        projectService: {
+          allowDefaultProject: [
+            '*.mjs',
+            'test/*.mjs',
+            'test/mail/*.mjs',
+            'test/lab/*.mjs',
+            'test/ports/*.mjs',
+          ],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },
