@@ -11,7 +11,16 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.mjs', 'test/*.mjs', 'test/mail/*.mjs', 'test/lab/*.mjs', 'test/crash/random/*.mjs'] },
+        projectService: {
+          allowDefaultProject: [
+            '*.mjs',
+            'test/*.mjs',
+            'test/mail/*.mjs',
+            'test/lab/*.mjs',
+            'test/ports/*.mjs',
+            'test/crash/random/*.mjs',
+          ],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },

@@ -71,7 +71,13 @@ async function forward(operation: Operation, from: number): Promise<Outcome> {
 }
 
 /** Steps that may take long and are broken off by the user's signal; the others are carried to their end. */
-const BREAKABLE: ReadonlySet<Action> = new Set<Action>(['fetch-base', 'layer', 'preflight', 'check-health']);
+const BREAKABLE: ReadonlySet<Action> = new Set<Action>([
+  'fetch-base',
+  'layer',
+  'preflight',
+  'start-beside',
+  'check-health',
+]);
 
 async function perform(step: Step, effects: Effects, run: Run): Promise<'unchanged' | undefined> {
   const work = (): Promise<'unchanged' | undefined> => executorOf(step).apply(step, effects, run);

@@ -1,5 +1,6 @@
 import type { Action, Step, StepArguments } from '../plan/step.ts';
 import { adoptData, adoptTree } from './adoption.ts';
+import { movePort, startBeside, stopBeside } from './beside.ts';
 import { deploy, mergeEtc, prune, render, retire } from './deployment.ts';
 import type { Effects } from './effects.ts';
 import { clearWindow, closeWindow, openWindow, restageHost, seedWindow } from './guard.ts';
@@ -59,6 +60,9 @@ const EXECUTORS: { [A in Action]: Executor<StepArguments[A]> } = {
   keep,
   preflight,
   boot,
+  'start-beside': startBeside,
+  'move-ports': movePort,
+  'stop-beside': stopBeside,
   'hold-ports': holdPorts,
   'set-ports': setPorts,
   halt,

@@ -42,6 +42,8 @@ function phaseOf({ action }: Step, error: unknown): Quarantine['phase'] | undefi
   if (!(error instanceof Failure)) return undefined;
   if (action === 'preflight' && error.reason === 'unhealthy') return 'preflight';
   if (action === 'check-health' && error.reason === 'unhealthy') return 'health';
+  if (action === 'start-beside' && (error.reason === 'unhealthy' || error.reason === 'start-failed'))
+    return 'health';
   if (action === 'start' && error.reason === 'start-failed') return 'start';
   return undefined;
 }

@@ -5,6 +5,7 @@ import type { Examined, SwitchEvent } from '../plan/state.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { replaceSymlink } from '../system/files.ts';
 import { placesOf, type Effects } from './effects.ts';
+import { leadsBeside } from './beside.ts';
 import { appendEvent, readEvents } from './events.ts';
 import type { Executor, Run } from './executors.ts';
 import { examine, type HealthReport } from './health.ts';
@@ -12,7 +13,7 @@ import { tellJournal } from './messages.ts';
 import { readDefinition } from './observe.ts';
 import { recallFailedUnits, rememberFailedUnits } from './preflight.ts';
 import { absolve } from './quarantine.ts';
-import { closeDrained, closePorts, holdAgain, isHeld, openPorts, releasePorts } from './ports.ts';
+import { closeDrained, closePorts, holdAgain, isHeld, keepOpen, openPorts, releasePorts } from './ports.ts';
 
 export const halt: Executor<StepArguments['halt']> = {
   async apply({ guest }, effects, run) {
@@ -42,7 +43,8 @@ export const stop: Executor<StepArguments['stop']> = {
     if (run.rebooted) return undefined;
     // Clients of held ports wait already; which units were failed was remembered before that.
     if (run.stoppedAt === undefined) await rememberFailedUnits(effects, guest);
-    run.stoppedAt ??= performance.now();
+    if (await leadsBeside(guest)) run.downtimeMs = 0;
+    else run.stoppedAt ??= performance.now();
     await effects.systemd.stop(guest);
     return undefined;
   },
@@ -88,6 +90,7 @@ async function bringUp(effects: Effects, guest: GuestName, run: Run, timeoutSeco
 async function takeDown(effects: Effects, guest: GuestName, run: Run): Promise<void> {
   if (run.rebooted) return;
   if (run.holds === true) await holdAgain(effects, guest);
+  else if (await leadsBeside(guest)) await keepOpen(guest);
   await effects.systemd.stop(guest);
   if (!(await isHeld(guest))) await closePorts(effects, guest);
 }

@@ -83,6 +83,7 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
   const switching = parseSwitching(file);
   const checks = parseChecks(file, label);
+  if (switching.strategy === 'blue-green') requireBeside(switching, listens, ports);
   return { name, source, engine, network, ports, listens, drainSeconds, switching, checks };
 }
 
@@ -119,4 +120,24 @@ export function renderDefinition(definition: Definition): string {
   renderSwitching(file, definition.switching);
   renderChecks(file, definition.checks);
   return file.toString();
+}
+
+/** Two instances at once need a way to move connections from one to the other, and a /var that both may use. */
+function requireBeside(
+  switching: Switching,
+  listens: readonly Listen[],
+  ports: readonly PortMapping[],
+): void {
+  const missing =
+    listens.length === 0
+      ? 'Listen= in [Network]: only held ports can be moved'
+      : ports.length > 0
+        ? 'no Port= in [Network]: a published port cannot be moved'
+        : switching.sharedVar
+          ? undefined
+          : 'SharedVar=yes in [Switch]: for a moment two instances use the same /var';
+  if (missing === undefined) return;
+  throw new Failure('invalid', `Strategy=blue-green needs ${missing}`, {
+    hint: 'A guest that cannot have that, such as a database, is switched with Strategy=restart.',
+  });
 }

@@ -119,6 +119,6 @@ export function adoptedRef(name: GuestName): string {
 }
 
 /** The unit that boots a guest: systemd's own template, systemd-nspawn@.service(8). */
-export function machineUnit(name: GuestName): string {
+export function machineUnit(name: string): string {
   return `systemd-nspawn@${name}.service`;
 }

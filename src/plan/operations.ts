@@ -4,7 +4,7 @@ import { Failure } from '../model/failure.ts';
 import { barePackageName, type GuestName, type PackageName } from '../model/names.ts';
 import { hasOverrides, NO_OVERRIDES, type Overrides } from '../model/overrides.ts';
 import type { Quarantine } from '../model/quarantine.ts';
-import { holdSteps, portSteps } from './ports.ts';
+import { canRunBeside, holdSteps, portSteps } from './ports.ts';
 import {
   currentGeneration,
   failureOf,
@@ -251,6 +251,23 @@ function switchSteps(state: GuestState, generation: number, options: SwitchOptio
   // Who goes back has chosen, and would not be helped by being sent forward again.
   const verdict = options.reason === 'rollback' ? 'told' : 'binding';
   const when = (condition: boolean, step: Step): Step[] => (condition ? [step] : []);
+  if (canRunBeside(state, generation)) {
+    return [
+      ...when(unproven === undefined, { action: 'preflight', guest, generation }),
+      // Before the new instance starts: what it runs from is not replaced any more.
+      ...when(fresh, { action: 'merge-etc', guest, generation, previous }),
+      { action: 'start-beside', guest, generation },
+      { action: 'move-ports', guest, to: 'next' },
+      { action: 'stop', guest },
+      { action: 'swap', guest, generation, previous },
+      { action: 'start', guest },
+      { action: 'check-health', guest, generation, verdict },
+      { action: 'move-ports', guest, to: 'own' },
+      { action: 'stop-beside', guest },
+      { action: 'reload' },
+      { action: 'settle', guest, generation, previous, reason: options.reason, unproven },
+    ];
+  }
   return [
     ...when(unproven === undefined, { action: 'preflight', guest, generation }),
     ...holdSteps(state, generation),

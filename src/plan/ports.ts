@@ -16,6 +16,15 @@ export function holdSteps(state: GuestState, generation: number): Step[] {
   return state.active && listens !== '' ? [{ action: 'hold-ports', guest: state.name, generation }] : [];
 }
 
+/** Whether a generation can run beside the current one and take its connections: both hold the same ports. */
+export function canRunBeside(state: GuestState, generation: number): boolean {
+  const { strategy } = state.definition.switching;
+  const listens = listensOf(state, state.current);
+  return (
+    state.active && strategy === 'blue-green' && listens !== '' && listens === listensOf(state, generation)
+  );
+}
+
 /** After the swap: nothing if both generations hold the same ports. */
 export function portSteps(state: GuestState, generation: number): Step[] {
   const previous = state.current;

@@ -73,6 +73,12 @@ export interface StepArguments {
   'hold-ports': { guest: GuestName; generation: number };
   /** The host holds the ports of the new generation, where they are not those of the previous one. */
   'set-ports': { guest: GuestName; generation: number; previous: number };
+  /** The generation is booted beside the guest, on the guest's own /var, and its health is checked. */
+  'start-beside': { guest: GuestName; generation: number };
+  /** The held ports lead to the instance beside the guest, or to the guest itself again. */
+  'move-ports': { guest: GuestName; to: 'next' | 'own' };
+  /** The instance beside the guest is shut down. */
+  'stop-beside': { guest: GuestName };
   /** The guest is shut down because the user wants it. */
   halt: { guest: GuestName };
   /** The guest is shut down for a switch; undoing starts it again. */
@@ -167,6 +173,11 @@ const SENTENCES: { [A in Action]: (args: StepArguments[A]) => string } = {
     `Boot generation ${generation} beside ${guest} and check it, on a throw-away view of its /var.`,
   'hold-ports': ({ guest }) => `Let new connections to the held ports of ${guest} wait.`,
   'set-ports': ({ guest, generation }) => `Hold the ports of generation ${generation} of ${guest}.`,
+  'start-beside': ({ guest, generation }) =>
+    `Boot generation ${generation} beside ${guest} on its own /var, and check its health.`,
+  'move-ports': ({ guest, to }) =>
+    `Move the held ports of ${guest} to ${to === 'next' ? 'the instance beside it' : 'itself'}.`,
+  'stop-beside': ({ guest }) => `Stop the instance beside ${guest}.`,
   halt: ({ guest }) => `Stop ${guest}.`,
   stop: ({ guest }) => `Stop ${guest} for the switch.`,
   'merge-etc': ({ generation, previous }) =>

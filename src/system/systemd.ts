@@ -98,7 +98,7 @@ export class Systemd {
   }
 
   /** Returns when the guest's own manager has said READY=1; without waiting, when the start is queued. */
-  async start(name: GuestName, timeoutSeconds?: number): Promise<void> {
+  async start(name: string, timeoutSeconds?: number): Promise<void> {
     const wait = this.#wait ? [] : ['--no-block'];
     try {
       await this.#runner.run('systemctl', ['start', ...wait, machineUnit(name)], { timeoutSeconds });

@@ -18,13 +18,13 @@ export const GUARD_UNIT = 'guestree-guard.service';
  *   queued (StartUnit() with the mode "fail"; transaction.c, transaction_minimize_impact()), and right after a stop there
  *   is one; and when the host boots, the jobs are made before the recovery has written the units.
  */
-export function renderStaticDropIn(name: GuestName, state: string): string {
+export function renderStaticDropIn(name: GuestName, state: string, nspawn = '/etc/systemd/nspawn'): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
   unit.add('Unit', 'RequiresMountsFor', word(parseCleanPath(state)));
   unit.add('Unit', 'Requires', STATE_UNIT);
   unit.add('Unit', 'Wants', RECOVER_UNIT);
   unit.add('Unit', 'After', `${STATE_UNIT} ${RECOVER_UNIT}`);
-  unit.add('Unit', 'AssertPathExists', '/etc/systemd/nspawn/%i.nspawn');
+  unit.add('Unit', 'AssertPathExists', `${nspawn}/%i.nspawn`);
   const wait =
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
   const pair = '/run/guestree/ports/%i/pair';

@@ -13,6 +13,8 @@ export interface MachineFacts {
   ports: readonly PortMapping[];
   /** The host's end of the link for held ports, if there are any. */
   link?: string | undefined;
+  /** Another host name than that of the machine. */
+  hostname?: string;
 }
 
 /**
@@ -36,6 +38,7 @@ export function renderNspawn(facts: MachineFacts): string {
   file.add('Exec', 'Boot', 'yes');
   file.add('Exec', 'PrivateUsers', 'pick');
   file.add('Exec', 'NotifyReady', 'yes');
+  if (facts.hostname !== undefined) file.add('Exec', 'Hostname', facts.hostname);
   file.add('Exec', 'Timezone', 'off');
   file.add('Exec', 'LinkJournal', 'no');
   file.add('Files', 'ReadOnly', 'yes');

@@ -30,7 +30,9 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     await lab.dispose();
   });
 
-  const happily = async (...args: string[]): Promise<void> => void (await succeed(lab, args));
+  const happily = async (...args: string[]): Promise<void> => {
+    await succeed(lab, args);
+  };
 
   /** The guest's definition with another line. */
   const define = async (line: string): Promise<void> => {

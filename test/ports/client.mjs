@@ -5,6 +5,8 @@
 // told in milliseconds from connect() to the greeting; `gap` is the longest time between two greetings.
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { clearInterval, setInterval } from 'node:timers';
 
 const [stopFile, interval, ...targets] = process.argv.slice(2);
 const result = { total: 0, served: 0, refused: 0, early: 0, late: 0, longestWait: 0, gap: 0, errors: [] };

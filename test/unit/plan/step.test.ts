@@ -73,6 +73,12 @@ const SAMPLES: { [A in Action]: StepArguments[A][] } = {
   boot: [{ guest: mail }],
   'hold-ports': [{ guest: mail, generation: 2 }],
   'set-ports': [{ guest: mail, generation: 2, previous: 1 }],
+  'start-beside': [{ guest: mail, generation: 2 }],
+  'move-ports': [
+    { guest: mail, to: 'next' },
+    { guest: mail, to: 'own' },
+  ],
+  'stop-beside': [{ guest: mail }],
   halt: [{ guest: mail }],
   stop: [{ guest: mail }],
   'merge-etc': [{ guest: mail, generation: 2, previous: 1 }],
