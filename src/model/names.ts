@@ -30,17 +30,19 @@ export function quoted(value: string): string {
  * A guest's name is a machine name (systemd's machine_name_is_valid(): a host name of at most 64 characters,
  * machinectl(1)), an OSTree stateroot name and a file name at once. guestree is stricter than each: lower-case
  * letters, digits and single hyphens, a letter first, at most 54 characters, so that `NAME-preflight` and
- * `ve-NAME` derived from it stay valid too.
+ * `ve-NAME` derived from it stay valid too; and it is none of the names that guestree itself gives to machines.
  */
 export function parseGuestName(value: string): GuestName {
   if (isGuestName(value)) return value;
   throw new Failure('invalid', `${quoted(value)} is not a guest name`, {
-    hint: 'Use 1 to 54 lower-case letters, digits and single hyphens, a letter first, for example "mail" or "web-2".',
+    hint: 'Use 1 to 54 lower-case letters, digits and single hyphens, a letter first, for example "mail" or "web-2"; not ending in "-preflight" or "-next".',
   });
 }
 
 export function isGuestName(value: string): value is GuestName {
-  return /^[a-z](?:-?[a-z0-9]){0,53}$/.test(value) && value.length <= 54;
+  return (
+    /^[a-z](?:-?[a-z0-9]){0,53}$/.test(value) && value.length <= 54 && !/-(?:preflight|next)$/.test(value)
+  );
 }
 
 /**

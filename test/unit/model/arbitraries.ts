@@ -100,7 +100,7 @@ const checks: fc.Arbitrary<Check> = fc.record({
   probe: fc.oneof(
     fc.record({
       kind: fc.constant('exec' as const),
-      command: fc.stringMatching(/^[!-~]([ -~]{0,40}[!-[\]-~])?$/),
+      command: fc.stringMatching(/^[!-~]([ -~]{0,40}[!-~])?$/).filter((text) => !text.endsWith('\\')),
     }),
     fc.record({ kind: fc.constant('tcp' as const), port: portNumbers }),
     fc.record({
@@ -133,9 +133,9 @@ export const definitions: fc.Arbitrary<Definition> = fc
   .map((definition) => {
     const { kind } = definition.network;
     const published = new Set(definition.ports.map((port) => port.host));
-    return {
-      ...definition,
-      ports: kind === 'host' || kind === 'none' ? [] : definition.ports,
-      listens: kind === 'host' ? [] : definition.listens.filter(({ host }) => !published.has(host)),
-    };
+    const ports = kind === 'host' || kind === 'none' ? [] : definition.ports;
+    const held = kind === 'host' ? [] : definition.listens.filter(({ host }) => !published.has(host));
+    const movable = held.length > 0 && ports.length === 0 && definition.switching.sharedVar;
+    const strategy = movable ? definition.switching.strategy : 'restart';
+    return { ...definition, ports, listens: held, switching: { ...definition.switching, strategy } };
   });

@@ -86,6 +86,13 @@ describe('a guest name', () => {
     expect(parseGuestName(name)).toBe(name);
   });
 
+  test.each(['mail-preflight', 'mail-next', 'web-2-next'])(
+    'may not be %s, which is a machine of guestree',
+    (name) => {
+      expect(failureOf(() => parseGuestName(name)).hint).toContain('-preflight');
+    },
+  );
+
   test.each(['Mail', '9a', 'a-', 'a--b', 'a.b', 'a_b', '.host', 'a'.repeat(55), `a${'-a'.repeat(28)}`])(
     'is not %s',
     (name) => {
