@@ -37,7 +37,7 @@ export const adopt: Verb = {
   async run(app, args) {
     const stateroot = args.required(0);
     const name = guestName(stateroot, args.text('as'));
-    const { engine, network, ports } = readGuest(args);
+    const guest = readGuest(args);
     if (!app.effects.ostreeBooted) {
       throw new Failure('unsupported', 'this host is not booted from OSTree, so it has no stateroots', {
         hint: `Make a guest with: guestree create ${name} --from SOURCE`,
@@ -60,7 +60,7 @@ export const adopt: Verb = {
         planAdopt({
           ...{ stateroot, commit, base, kept },
           deployments: mergeFrom === undefined ? [id] : [mergeFrom, id],
-          definition: { name, source, engine, network, ports },
+          definition: { name, source, ...guest },
           packages: requests.packages,
           start: args.flag('start'),
         }),

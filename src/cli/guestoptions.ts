@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Definition } from '../model/definition.ts';
 import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
 import { parseNetwork, parsePort, validateNetworking } from '../model/network.ts';
+import { DEFAULT_SCHEDULE } from '../model/schedule.ts';
 import { parseSource, type Source } from '../model/source.ts';
 import type { Arguments } from './verb.ts';
 
@@ -31,10 +32,10 @@ export function declareGuest(command: Command): Command {
     .option('--start', 'start the guest when it is made');
 }
 
-export function readGuest(args: Arguments): Pick<Definition, 'engine' | 'network' | 'ports'> {
+export function readGuest(args: Arguments): Pick<Definition, 'engine' | 'network' | 'ports' | 'upgrade'> {
   const network = parseNetwork(args.text('network') ?? 'veth');
   const engine = parseEngineChoice(args.text('engine') ?? 'auto');
   const ports = args.list('port').map(parsePort);
   validateNetworking(network, ports);
-  return { engine, network, ports };
+  return { engine, network, ports, upgrade: DEFAULT_SCHEDULE };
 }

@@ -1,6 +1,11 @@
 import { ensureHostUnits, ensureLinks } from '../apply/host.ts';
+import { ensureTimer } from '../apply/timer.ts';
 import { recoverGuest } from '../apply/apply.ts';
+import type { App } from '../app/app.ts';
+import { Failure } from '../model/failure.ts';
+import type { GuestName } from '../model/names.ts';
 import { acquireLock } from '../system/lock.ts';
+import { raiseInotifyLimit } from '../system/limits.ts';
 import { exists } from '../system/files.ts';
 import { guestPaths } from '../model/paths.ts';
 import type { Verb } from './verb.ts';
@@ -28,11 +33,27 @@ export const recover: Verb = {
         await release();
       }
     }
-    await recoverGuest({ guest: undefined }, effects);
+    await app.lockedPool(async () => recoverGuest({ guest: undefined }, effects));
     if (!args.flag('boot')) await ensureHostUnits(effects);
     let changed = false;
-    for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
+    const guests = await app.guests();
+    await raiseInotifyLimit(guests.length);
+    for (const name of guests) {
+      if (await ensureLinks(effects, name)) changed = true;
+      if (await mendTimer(app, name)) changed = true;
+    }
     if (changed) await effects.systemd.reload();
     return undefined;
   },
 };
+
+/** A definition that somebody spoiled is said, and keeps nobody's guests from being mended. */
+async function mendTimer(app: App, name: GuestName): Promise<boolean> {
+  try {
+    return await ensureTimer(app.effects, name);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    app.effects.progress.warning(`${name}: ${error.message}`);
+    return false;
+  }
+}

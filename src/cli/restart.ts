@@ -1,16 +1,19 @@
+import type { GuestName } from '../model/names.ts';
 import { planActivatePending } from '../plan/operations.ts';
 import { applyAndTell } from './change.ts';
+import { declareSeveral, jobsOf, namesOf } from './several.ts';
 import type { Verb } from './verb.ts';
 
 export const restart: Verb = {
   name: 'restart',
-  args: '<name...>',
+  args: '[name...]',
   summary: 'stop and start guests; a generation that waits becomes current',
   kind: 'changing',
   writesState: true,
   examples: ['guestree restart mail'],
+  declare: (command) => void declareSeveral(command, 4),
   async run(app, args) {
-    await app.each(args.many(0), async (name) => {
+    const one = async (name: GuestName): Promise<void> => {
       await app.locked(name, async () => {
         const state = await app.observe(name);
         const pending = planActivatePending(state);
@@ -23,7 +26,8 @@ export const restart: Verb = {
           steps: [...halt, { action: 'start', guest: name }],
         });
       });
-    });
+    };
+    await app.each(await namesOf(app, args, 'restart'), one, jobsOf(args));
     return undefined;
   },
 };

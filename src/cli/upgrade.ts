@@ -1,11 +1,18 @@
+import type { App } from '../app/app.ts';
+import { findHold, tellHold } from '../app/hold.ts';
+import { upgradeUnattended } from '../app/unattended.ts';
 import { pendingChanges } from '../app/upgrades.ts';
-import { EXIT_UNCHANGED, Failure } from '../model/failure.ts';
+import { EXIT_UNCHANGED } from '../model/failure.ts';
 import { planUpgrade } from '../plan/operations.ts';
 import type { PackageChange } from '../apply/layering.ts';
 import type { GuestName } from '../model/names.ts';
 import { applyAndTell } from './change.ts';
 import { renderChanges } from './diff.ts';
+import { declareSeveral, jobsOf, namesOf } from './several.ts';
 import type { Verb } from './verb.ts';
+
+/** How many guests are built at the same time (docs/unattended.md has the measurement). */
+export const DEFAULT_JOBS = 2;
 
 export const upgrade: Verb = {
   name: 'upgrade',
@@ -15,24 +22,23 @@ export const upgrade: Verb = {
   writesState: true,
   examples: ['guestree upgrade mail', 'guestree upgrade --all --no-switch', 'guestree upgrade mail --check'],
   declare: (command) =>
-    void command
-      .option('--all', 'all guests')
+    void declareSeveral(command, DEFAULT_JOBS)
       .option('--check', 'only look: exit code 0 if there is something to upgrade, 77 if not')
       .option('--json', 'with --check: print JSON')
-      .option('--no-switch', 'make the generation, but go on with the current one'),
+      .option('--no-switch', 'make the generation, but go on with the current one')
+      .option('--unattended', 'as the timer does: switch only in a window, do nothing while a hold is set'),
   async run(app, args) {
-    const given = args.many(0);
-    if (args.flag('all') === given.length > 0) {
-      throw new Failure('usage', 'name the guests to upgrade, or use --all', {
-        hint: 'For example: guestree upgrade mail',
-      });
-    }
-    const names = args.flag('all') ? await app.guests() : given;
+    const names = await namesOf(app, args, 'upgrade');
     const found: Record<string, unknown>[] = [];
     const changed = new Set<string>();
-    await app.each(names, async (name) => {
+    const one = async (name: GuestName): Promise<void> => {
+      if (args.flag('unattended')) {
+        if ((await upgradeUnattended(app, name)) === 0) changed.add(name);
+        return;
+      }
       const code = await app.locked(name, async () => {
         const state = await app.observe(name);
+        if (!args.flag('check')) await warnOfHold(app, name);
         const changes = await pendingChanges(app.effects, state);
         if (args.flag('check')) {
           found.push({ name, changes: changes === 'unknown' ? null : changes });
@@ -46,11 +52,19 @@ export const upgrade: Verb = {
         );
       });
       if (code === 0) changed.add(name);
-    });
+    };
+    await app.each(names, one, jobsOf(args));
     if (args.flag('check') && app.options.json) app.print({ guests: found }, () => '');
     return changed.size > 0 ? 0 : EXIT_UNCHANGED;
   },
 };
+
+/** A hold is for the timer; who upgrades by hand is told of it and gets what he wants. */
+async function warnOfHold(app: App, name: GuestName): Promise<void> {
+  const hold = await findHold(app.effects.paths, name);
+  if (hold === undefined) return;
+  app.effects.progress.warning(`${name}: unattended upgrades are held back: ${tellHold(hold)}`);
+}
 
 function tellChanges(name: GuestName, changes: readonly PackageChange[] | 'unknown'): string {
   if (changes === 'unknown')

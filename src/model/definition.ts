@@ -11,7 +11,9 @@ import {
   type PortMapping,
 } from './network.ts';
 import { quoted, type GuestName } from './names.ts';
+import { DEFAULT_SCHEDULE, parseCalendar, parseTimeSpan, type Schedule } from './schedule.ts';
 import { formatSource, parseSource, type Source } from './source.ts';
+import { formatWindow, parseWindow } from './window.ts';
 
 /**
  * What the administrator decided about a guest: /etc/guestree/NAME.guest, in unit-file syntax. What guestree finds
@@ -24,11 +26,13 @@ export interface Definition {
   engine: EngineChoice;
   network: Network;
   ports: PortMapping[];
+  upgrade: Schedule;
 }
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
   Network: ['Mode', 'Port'],
+  Upgrade: ['Window', 'OnCalendar', 'RandomizedDelaySec'],
 };
 
 export function parseDefinition(name: GuestName, text: string): Definition {
@@ -63,7 +67,17 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const ports = file.lookupAllWords('Network', 'Port').map(parsePort);
   validateNetworking(network, ports);
   const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
-  return { name, source, engine, network, ports };
+  return { name, source, engine, network, ports, upgrade: parseSchedule(file) };
+}
+
+function parseSchedule(file: UnitFile): Schedule {
+  const calendar = file.lookupAll('Upgrade', 'OnCalendar').map(parseCalendar);
+  const delay = file.lookup('Upgrade', 'RandomizedDelaySec') ?? '';
+  return {
+    windows: file.lookupAll('Upgrade', 'Window').map(parseWindow),
+    onCalendar: calendar.length === 0 ? DEFAULT_SCHEDULE.onCalendar : calendar,
+    randomizedDelaySec: delay === '' ? DEFAULT_SCHEDULE.randomizedDelaySec : parseTimeSpan(delay),
+  };
 }
 
 /** The administrator's text with another source; comments and everything else of it stay. */
@@ -93,5 +107,14 @@ export function renderDefinition(definition: Definition): string {
   if (definition.engine !== 'auto') file.add('Guest', 'Engine', definition.engine);
   file.add('Network', 'Mode', formatNetwork(definition.network));
   for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
+  addSchedule(file, definition.upgrade);
   return file.toString();
+}
+
+function addSchedule(file: UnitFile, { windows, onCalendar, randomizedDelaySec }: Schedule): void {
+  for (const window of windows) file.add('Upgrade', 'Window', formatWindow(window));
+  if (onCalendar.join('\n') !== DEFAULT_SCHEDULE.onCalendar.join('\n'))
+    for (const event of onCalendar) file.add('Upgrade', 'OnCalendar', event);
+  if (randomizedDelaySec !== DEFAULT_SCHEDULE.randomizedDelaySec)
+    file.add('Upgrade', 'RandomizedDelaySec', randomizedDelaySec);
 }

@@ -101,9 +101,14 @@ export class Repo {
     });
   }
 
+  /** The names of all refs. Unlike refs(), this does not fail where another process deletes one meanwhile. */
+  async refNames(): Promise<string[]> {
+    return splitLines((await this.#run(['refs'])).stdout);
+  }
+
   /** All refs with their commits, with what ostree 2022.7 has: `refs --revision` is newer. */
   async refs(): Promise<Map<string, string>> {
-    const names = splitLines((await this.#run(['refs'])).stdout);
+    const names = await this.refNames();
     if (names.length === 0) return new Map();
     const commits = splitLines((await this.#run(['rev-parse', ...names])).stdout);
     return new Map(names.map((name, index) => [name, commits[index] ?? '']));

@@ -58,7 +58,7 @@ export class Systemd {
       ...wanted,
     ]);
     const states = parseUnitStates(stdout);
-    const enabled = names.length === 1 ? new Set<string>() : await this.#enabledUnits();
+    const enabled = names.length === 1 ? new Set<string>() : await this.enabledUnits();
     return new Map(
       names.map((name) => {
         const unit = machineUnit(name);
@@ -68,7 +68,8 @@ export class Systemd {
     );
   }
 
-  async #enabledUnits(): Promise<Set<string>> {
+  /** The units that `.wants` directories have links to. */
+  async enabledUnits(): Promise<Set<string>> {
     const found = new Set<string>();
     for (const directory of await listDirectory(this.#units)) {
       if (!/\.(?:wants|requires|upholds)$/.test(directory)) continue;
@@ -104,6 +105,25 @@ export class Systemd {
 
   async disable(name: GuestName): Promise<void> {
     await this.#runner.run('systemctl', ['disable', '--quiet', machineUnit(name)], { allow: 'any' });
+  }
+
+  async disableUnit(unit: string): Promise<void> {
+    await this.#runner.run('systemctl', ['disable', '--quiet', unit]);
+  }
+
+  /** Ends a timer, if it was ever begun: one that is not loaded is no failure. */
+  async stopTimer(timer: string): Promise<void> {
+    await this.#runner.run('systemctl', ['stop', '--quiet', timer], { allow: 'any' });
+  }
+
+  /** Asks systemd-analyze(1) whether a calendar event or a time span is one. @throws Failure `invalid` */
+  async requireValid(what: 'calendar' | 'timespan', value: string): Promise<void> {
+    const { exitCode, stderr } = await this.#runner.run('systemd-analyze', [what, value], { allow: 'any' });
+    if (exitCode === 0) return;
+    const key = what === 'calendar' ? 'OnCalendar' : 'RandomizedDelaySec';
+    throw new Failure('invalid', `${key}=${value} of [Upgrade] is refused: ${stderr.trim()}`, {
+      hint: `Change it in the definition. Check it with: systemd-analyze ${what} "${value}"`,
+    });
   }
 
   async enableUnits(units: readonly string[]): Promise<void> {

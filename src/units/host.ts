@@ -1,5 +1,7 @@
 import { parseCleanPath, type GuestName } from '../model/names.ts';
 import { UnitFile } from '../unitfile/unitfile.ts';
+import { BOOT_SCRIPT } from './boot.ts';
+import { argument, word } from './words.ts';
 
 /** Units of the host that do not depend on a guest's generation. They are written when the first guest is made. */
 export const STATE_UNIT = 'guestree-state.service';
@@ -13,6 +15,8 @@ export const GUARD_UNIT = 'guestree-guard.service';
  * - AssertPathExists=: without its .nspawn file a guest would be started by the template's defaults, that is writable.
  * - ExecStartPre= waits until machined has given back the name of the machine that was just stopped, the cause of
  *   "Machine already exists" on a quick restart (systemd#24045).
+ * - The second one waits until not too many other guests boot (boot.ts). NotifyAccess=exec lets it say so; the guest
+ *   itself is not let in by that: it has no access to the socket, and is none of the unit's own commands.
  */
 export function renderStaticDropIn(name: GuestName, state: string): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
@@ -24,6 +28,8 @@ export function renderStaticDropIn(name: GuestName, state: string): string {
   const wait =
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
   unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}'`);
+  unit.add('Service', 'ExecStartPre', `-/bin/sh ${argument(`${state}/${BOOT_SCRIPT}`)} %i`);
+  unit.add('Service', 'NotifyAccess', 'exec');
   unit.add('Service', 'TimeoutStartSec', '5min');
   return unit.toString();
 }
@@ -84,14 +90,4 @@ export function renderGuardUnit(state: string, program: readonly string[]): stri
     .add('Service', 'ExecStop', argv)
     .add('Service', 'TimeoutStopSec', '5min')
     .toString();
-}
-
-/** One word of a list (systemd.syntax(7), QUOTING); parseCleanPath() has refused quotes and backslashes. */
-function word(text: string): string {
-  return /^[A-Za-z0-9/._+@=-]+$/.test(text) ? text : `"${text}"`;
-}
-
-/** A path as one word of a command line, where `$` introduces a variable (systemd.service(5), COMMAND LINES). */
-function argument(path: string): string {
-  return word(parseCleanPath(path)).replaceAll('$', '$$$$');
 }

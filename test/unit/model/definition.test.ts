@@ -23,6 +23,27 @@ describe('a definition', () => {
       engine: 'auto',
       network: { kind: 'veth' },
       ports: [],
+      upgrade: { windows: [], onCalendar: ['hourly'], randomizedDelaySec: '15min' },
+    });
+  });
+
+  test('says when the guest is upgraded: windows, and the timer', () => {
+    const text = [
+      '[Guest]',
+      'From=debian:trixie',
+      '[Upgrade]',
+      'Window=Sun,Wed 02:00-05:00',
+      'Window=Mon..Fri 22:00-02:00',
+      'OnCalendar=Sat 03:00',
+      'RandomizedDelaySec=1h',
+    ].join('\n');
+    expect(parseDefinition(mail, text).upgrade).toEqual({
+      windows: [
+        { days: [2, 6], start: 120, end: 300 },
+        { days: [0, 1, 2, 3, 4], start: 1320, end: 120 },
+      ],
+      onCalendar: ['Sat 03:00'],
+      randomizedDelaySec: '1h',
     });
   });
 
@@ -74,6 +95,9 @@ describe('a definition', () => {
     ['an impossible port', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:0:1\n', 'is not a port'],
     ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1 tcp:1:2\n', 'published twice'],
     ['ports without a network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=none\nPort=tcp:1\n', '"none"'],
+    ['a wrong window', '[Guest]\nFrom=dir:/x\n[Upgrade]\nWindow=night\n', 'is not a maintenance window'],
+    ['a wrong calendar', '[Guest]\nFrom=dir:/x\n[Upgrade]\nOnCalendar=%h\n', 'is not a calendar event'],
+    ['a wrong delay', '[Guest]\nFrom=dir:/x\n[Upgrade]\nRandomizedDelaySec=soon\n', 'is not a time span'],
     ['an unknown network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=wifi\n', 'is not a network'],
   ])('is refused with %s', (_, text, message) => {
     expect(failureOf(() => parseDefinition(mail, text)).message).toContain(message);
@@ -97,6 +121,10 @@ describe('a definition', () => {
       'Mode=',
       'Port=tcp:1 udp:2\\',
       'Port=',
+      '[Upgrade]',
+      'Window=Fri..Mon 23:00-1:30',
+      'Window=',
+      'OnCalendar=daily',
       '# c',
       '',
       '  \\',

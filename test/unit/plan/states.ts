@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { renderDefinition, type Definition } from '../../../src/model/definition.ts';
 import type { Generation } from '../../../src/model/generation.ts';
 import { parseCommit, parseGuestName, parsePackageName, type PackageName } from '../../../src/model/names.ts';
+import { DEFAULT_SCHEDULE } from '../../../src/model/schedule.ts';
 import type { GuestState, SwitchEvent } from '../../../src/plan/state.ts';
 import type { Plan } from '../../../src/plan/step.ts';
 
@@ -15,6 +16,7 @@ export const definition: Definition = {
   engine: 'auto',
   network: { kind: 'veth' },
   ports: [],
+  upgrade: DEFAULT_SCHEDULE,
 };
 
 export const definitionText = renderDefinition(definition);
