@@ -42,7 +42,7 @@ interface PendingLine {
   /** Its packages against the current generation. */
   changes: PackageChange[];
   windows: string[];
-  /** When a window opens, if none is open now; in local time with its offset from UTC. */
+  /** When a window opens, if none is open now: ISO 8601. */
   opens: string | null;
   hold: Hold | null;
   /** Whether the timer is enabled. */
@@ -94,10 +94,16 @@ function renderPending(guest: PendingLine): string {
   const head =
     guest.pending === null
       ? `${guest.name}: nothing waits\n`
-      : `${guest.name}: generation ${guest.pending} waits (current: ${guest.current})\n${renderChanges(guest.changes)}`;
+      : `${guest.name}: generation ${guest.pending} waits (current: ${guest.current})\n${tellChanges(guest)}`;
   return `${head}${lines
     .flatMap(([key, value]) => (value === undefined ? [] : [`  ${`${key}:`.padEnd(11)}${value}\n`]))
     .join('')}`;
+}
+
+function tellChanges({ changes }: PendingLine): string {
+  return changes.length === 0
+    ? '  no package has another version; other files differ\n'
+    : renderChanges(changes);
 }
 
 function timerOf({ name }: PendingLine): string {

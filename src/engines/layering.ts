@@ -52,6 +52,8 @@ interface Workshop {
 export class EngineLayering implements Layering {
   readonly #settings: LayeringSettings;
   #workshop: Promise<Workshop> | undefined;
+  /** The engine of each tree that was looked at. */
+  readonly #chosen = new Map<string, Promise<Engine>>();
   /** What this run of the program has brought up to date, so that many guests of one source ask it once. */
   readonly #fresh = new Map<string, Promise<Commit>>();
 
@@ -178,13 +180,21 @@ export class EngineLayering implements Layering {
 
   /** The engine of a tree; without one only packages are impossible, the tree itself is fine. */
   async #engineFor(tree: Commit, choice: EngineChoice, required: boolean): Promise<Engine | undefined> {
-    const { engines } = await this.#open();
+    // A commit never changes, and finding out takes a dozen calls of ostree for a tree that has no engine.
+    const key = `${choice} ${tree}`;
+    const chosen = this.#chosen.get(key) ?? this.#choose(tree, choice);
+    this.#chosen.set(key, chosen);
     try {
-      return await chooseEngine(engines, choice, this.#settings.pool, tree);
+      return await chosen;
     } catch (error) {
       if (error instanceof Failure && error.reason === 'unsupported' && !required) return undefined;
       throw error;
     }
+  }
+
+  async #choose(tree: Commit, choice: EngineChoice): Promise<Engine> {
+    const { engines } = await this.#open();
+    return chooseEngine(engines, choice, this.#settings.pool, tree);
   }
 
   #open(): Promise<Workshop> {

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
-import { parseCommit, type Commit } from '../model/names.ts';
+import { isCommit, parseCommit, type Commit } from '../model/names.ts';
 import { readBootEntries, type BootEntry } from './bootentries.ts';
 import { writeFileAtomic } from './files.ts';
 import { CommandFailure, type Runner, type RunResult } from './run.ts';
@@ -59,6 +59,7 @@ export function parseContentChecksum(text: string): string | undefined {
 export class Repo {
   readonly path: string;
   readonly #runner: Runner;
+  readonly #checksums = new Map<string, string>();
 
   constructor(runner: Runner, path: string) {
     this.#runner = runner;
@@ -203,10 +204,14 @@ export class Repo {
 
   /** A checksum over content and metadata of the whole tree, the same for equal trees (ostree show: ContentChecksum). */
   async contentChecksum(commit: string): Promise<string> {
+    const known = this.#checksums.get(commit);
+    if (known !== undefined) return known;
     const { stdout } = await this.#run(['show', commit]);
     const checksum = parseContentChecksum(stdout);
     if (checksum === undefined)
       throw new Failure('failed', `ostree show ${commit} printed no ContentChecksum`);
+    // What a ref names may be another commit later; a commit is what it is.
+    if (isCommit(commit)) this.#checksums.set(commit, checksum);
     return checksum;
   }
 

@@ -37,6 +37,8 @@ export function parseUnitStates(text: string): Map<string, UnitState> {
 export class Systemd {
   readonly #runner: Runner;
   readonly #units: string;
+  #lastReload: Promise<void> = Promise.resolve();
+  #nextReload: Promise<void> | undefined;
 
   /** @param units where `systemctl enable` makes its links */
   constructor(runner: Runner, units = '/etc/systemd/system') {
@@ -138,8 +140,16 @@ export class Systemd {
     await this.#runner.run('systemctl', ['stop', unit]);
   }
 
+  /** Those who ask while a reload is under way share the one after it: it takes its time where there are many units. */
   async reload(): Promise<void> {
-    await this.#runner.run('systemctl', ['daemon-reload']);
+    this.#nextReload ??= this.#lastReload
+      .catch(() => undefined)
+      .then(async () => {
+        this.#nextReload = undefined;
+        await this.#runner.run('systemctl', ['daemon-reload']);
+      });
+    this.#lastReload = this.#nextReload;
+    return this.#nextReload;
   }
 
   /** The directory that a running guest was booted from, as machined knows it. */
