@@ -18,8 +18,8 @@ import { HOST_PLACES, observeHost } from '../guard/host.ts';
 import { requireReady, settleRpmOstree } from '../guard/settle.ts';
 import { GuardWindow } from '../guard/window.ts';
 import { Failure } from '../model/failure.ts';
-import { parseGuestName, type GuestName } from '../model/names.ts';
-import { guardPath, guestPaths, hostPaths, poolPath, stateDirectory } from '../model/paths.ts';
+import { parseGuestName, quoted, type GuestName } from '../model/names.ts';
+import { guardPath, guestPaths, hostPaths, poolPath, sharedLocks, stateDirectory } from '../model/paths.ts';
 import type { GuestState } from '../plan/state.ts';
 import { describe, type Plan } from '../plan/step.ts';
 import { acquireLock, isLocked } from '../system/lock.ts';
@@ -27,6 +27,7 @@ import { Repo } from '../system/ostree.ts';
 import { createRunner } from '../system/run.ts';
 import { Systemd } from '../system/systemd.ts';
 import { repairHost } from './hostguard.ts';
+import { Crew } from './crew.ts';
 import { createCommandLog, createProgress, standardStreams, type Streams } from './output.ts';
 
 export interface GlobalOptions {
@@ -40,16 +41,22 @@ export class App {
   readonly effects: Effects;
   readonly streams: Streams;
   readonly options: GlobalOptions;
+  /**
+   * The time by which it is decided whether a window is open. Records bear the real time, which /etc is compared with;
+   * a test says another one for windows with GUESTREE_NOW.
+   */
+  readonly clock: () => Date;
   readonly #failpoint: Failpoint;
+  readonly #crew = new Crew();
 
   constructor(options: GlobalOptions, environment: Readonly<Record<string, string | undefined>>) {
     this.options = options;
     this.streams = standardStreams(environment);
-    const runner = createRunner(createCommandLog(this.streams, options.verbose), environment);
+    const runner = createRunner(createCommandLog(this.streams, options.verbose, this.#crew), environment);
     const ostreeBooted = existsSync('/run/ostree-booted');
     const paths = hostPaths(stateDirectory(environment['GUESTREE_STATE'], ostreeBooted));
     const pool = new Repo(runner, poolPath(paths));
-    const progress = createProgress(this.streams, false);
+    const progress = createProgress(this.streams, false, this.#crew);
     const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const now = (): Date => new Date();
     const window = new GuardWindow({
@@ -61,6 +68,7 @@ export class App {
       settle: () => settleRpmOstree(runner),
       requireReady: (locked) => requireReady(runner, locked),
     });
+    this.clock = clockOf(environment['GUESTREE_NOW'], now);
     this.#failpoint = failpointOf(environment['GUESTREE_FAILPOINT']);
     this.effects = {
       paths,
@@ -160,25 +168,33 @@ export class App {
     }
   }
 
+  /** Runs something that belongs to no guest, and has one journal for all: cleanup of the pool. Waits for others. */
+  async lockedPool<T>(work: () => Promise<T>): Promise<T> {
+    if (this.options.dryRun) return work();
+    const release = await acquireLock(sharedLocks(this.effects.paths).cleanup, 'the pool', true);
+    try {
+      return await work();
+    } finally {
+      await release();
+    }
+  }
+
   async interruptedGuests(): Promise<GuestName[]> {
     return interruptedGuests(this.effects.paths);
   }
 
   /**
-   * Does the same for several guests, one after the other. A guest that fails does not keep the others from their
-   * turn; at the end the first failure is thrown, with its guest's name.
+   * Does the same for several guests, for `jobs` of them at the same time. A guest that fails does not keep the others
+   * from their turn; at the end the first failure is thrown, with its guest's name. Who asks to stop (SIGINT) is
+   * obeyed: with guests that have not had their turn nothing is begun.
    */
-  async each(names: readonly string[], work: (name: GuestName) => Promise<void>): Promise<void> {
+  async each(names: readonly string[], work: (name: GuestName) => Promise<void>, jobs = 1): Promise<void> {
     const parsed = [...new Set(names)].map(parseGuestName);
-    const failures: Failure[] = [];
-    for (const name of parsed) {
-      try {
-        await work(name);
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error;
-        failures.push(error.of(name));
-      }
-    }
+    const failures = await this.#crew.each(parsed, jobs, async (name) => {
+      if (this.effects.interruption.aborted)
+        throw new Failure('interrupted', 'interrupted before anything was begun');
+      await work(name);
+    });
     for (const failure of failures.slice(1)) this.streams.err(renderFailure(failure));
     if (failures[0]) throw failures[0];
   }
@@ -200,6 +216,19 @@ function failpointOf(wanted: string | undefined): Failpoint {
     if (point === wanted) process.kill(process.pid, 'SIGKILL');
     if (point === wanted.replace(/^stop:/, 'before:')) process.kill(process.pid, 'SIGSTOP');
   };
+}
+
+/** The real time, or one that begins with GUESTREE_NOW (ISO 8601) and goes on from there: for tests of windows. */
+function clockOf(wanted: string | undefined, now: () => Date): () => Date {
+  if (wanted === undefined || wanted === '') return now;
+  const begin = new Date(wanted).getTime();
+  if (Number.isNaN(begin)) {
+    throw new Failure('invalid', `GUESTREE_NOW is no time: ${quoted(wanted)}`, {
+      hint: 'Write it as 2026-11-29T02:00:00, or leave it out.',
+    });
+  }
+  const real = now().getTime();
+  return () => new Date(begin + now().getTime() - real);
 }
 
 /** The first signal asks to stop; what it comes to is decided between steps. Further ones change nothing. */

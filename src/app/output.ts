@@ -1,4 +1,5 @@
 import type { Progress } from '../apply/effects.ts';
+import type { Crew } from './crew.ts';
 import type { CommandLog } from '../system/run.ts';
 
 export interface Streams {
@@ -26,8 +27,15 @@ function bold(streams: Streams, text: string): string {
   return streams.color ? `\u001b[1m${text}\u001b[0m` : text;
 }
 
-/** Progress on standard error: a line a step, and on a terminal a last line that shows what goes on within it. */
-export function createProgress(streams: Streams, quiet: boolean): Progress & { warnings: string[] } {
+/**
+ * Progress on standard error: a line a step, and on a terminal a last line that shows what goes on within it. While
+ * several guests are worked on there is no such last line, and each warning bears its guest's name.
+ */
+export function createProgress(
+  streams: Streams,
+  quiet: boolean,
+  crew?: Pick<Crew, 'guest' | 'crowded'>,
+): Progress & { warnings: string[] } {
   let transient = false;
   const clear = (): void => {
     if (transient) streams.err('\r\u001b[K');
@@ -42,7 +50,7 @@ export function createProgress(streams: Streams, quiet: boolean): Progress & { w
       streams.err(`[${index}/${count}] ${guest === undefined ? '' : `${guest}: `}${sentence}\n`);
     },
     detail(line) {
-      if (quiet || !streams.errIsTerminal) return;
+      if (quiet || !streams.errIsTerminal || crew?.crowded === true) return;
       clear();
       const width = (process.stderr.columns || 80) - 5;
       // eslint-disable-next-line no-control-regex
@@ -52,16 +60,24 @@ export function createProgress(streams: Streams, quiet: boolean): Progress & { w
     warning(text) {
       clear();
       warnings.push(text);
-      streams.err(`warning: ${text}\n`);
+      const guest = crew?.guest;
+      const named = guest === undefined || text.startsWith(`${guest}: `) ? text : `${guest}: ${text}`;
+      streams.err(`warning: ${named}\n`);
     },
   };
 }
 
 /** `--verbose`: each external command as one line that can be pasted into a shell. */
-export function createCommandLog(streams: Streams, verbose: boolean): CommandLog {
+export function createCommandLog(
+  streams: Streams,
+  verbose: boolean,
+  crew?: Pick<Crew, 'guest' | 'crowded'>,
+): CommandLog {
   return {
     started(line) {
-      if (verbose) streams.err(`+ ${line}\n`);
+      if (!verbose) return;
+      const whose = crew?.crowded === true && crew.guest !== undefined ? ` # ${crew.guest}` : '';
+      streams.err(`+ ${line}${whose}\n`);
     },
   };
 }

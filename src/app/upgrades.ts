@@ -1,6 +1,6 @@
 import type { Effects } from '../apply/effects.ts';
 import type { PackageChange } from '../apply/layering.ts';
-import { placesOf } from '../apply/effects.ts';
+import { placesOf, sharingPool } from '../apply/effects.ts';
 import { currentGeneration, newestGeneration, type GuestState } from '../plan/state.ts';
 import { treeRef } from '../model/paths.ts';
 
@@ -18,7 +18,7 @@ export async function pendingChanges(
   const current = currentGeneration(state);
   const newest = newestGeneration(state);
   try {
-    return await effects.layering.pending({
+    const request = {
       guest: state.name,
       engine: state.definition.engine,
       source: state.definition.source,
@@ -32,9 +32,10 @@ export async function pendingChanges(
       scratch,
       ids: places.ids,
       mirror: state.definition.source.kind === 'debian' ? state.definition.source.mirror : undefined,
-      detail: (line) => effects.progress.detail(line),
-      warning: (text) => effects.progress.warning(text),
-    });
+      detail: (line: string): void => effects.progress.detail(line),
+      warning: (text: string): void => effects.progress.warning(text),
+    };
+    return await sharingPool(effects, () => effects.layering.pending(request));
   } finally {
     await effects.layering.clean(scratch);
   }

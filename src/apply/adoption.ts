@@ -11,7 +11,7 @@ import { overlayEtc, parseMachineId, readMachineId } from '../tree/etc.ts';
 import { parseMountPoints } from '../tree/scratch.ts';
 import { directoryWithin, makeDirectoryWithin, replaceWithin, statWithin } from '../tree/within.ts';
 import { unrecorded } from './deployment.ts';
-import { placesOf, sysrootOf, type Effects } from './effects.ts';
+import { placesOf, sharingPool, sysrootOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
 
 /** Steps that take a guest over from a stateroot of the host's own sysroot, in which they write nothing. */
@@ -29,9 +29,11 @@ export const adoptTree: Executor<StepArguments['adopt-tree']> = {
       await pool.setRef(ref, await layering.adopt({ commit: from, label, scratch, warning }));
     };
     const [lower, upper] = [baseRef(guest, generation), treeRef(guest, generation)];
-    await take(lower, base);
-    if (commit === base) await pool.setRef(upper, await pool.require(lower));
-    else await take(upper, commit);
+    await sharingPool(effects, async () => {
+      await take(lower, base);
+      if (commit === base) await pool.setRef(upper, await pool.require(lower));
+      else await take(upper, commit);
+    });
     if (kept) await pool.setRef(adoptedRef(guest), await pool.require(lower));
     await layering.registerIds(ids, await pool.require(upper));
     return undefined;

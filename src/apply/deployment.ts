@@ -5,9 +5,10 @@ import { renderGeneration, type Generation } from '../model/generation.ts';
 import { parseDefinition } from '../model/definition.ts';
 import type { GuestName } from '../model/names.ts';
 import { hostInterface } from '../model/pair.ts';
-import { baseRef, treeRef } from '../model/paths.ts';
+import { baseRef, sharedLocks, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { exists, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
+import { acquireLock } from '../system/lock.ts';
 import { deploymentId, type Deployment } from '../system/ostree.ts';
 import { mergeUserDatabases } from '../tree/users.ts';
 import { replaceWithin } from '../tree/within.ts';
@@ -107,7 +108,14 @@ export const prune: Executor<StepArguments['prune']> = {
     if (guest !== undefined) {
       await sysrootOf(effects, guest).cleanup();
       await removeUnusedRpms(effects, guest);
-    } else if (await exists(effects.pool.path)) await effects.pool.prune();
+    } else if (await exists(effects.pool.path)) {
+      const release = await acquireLock(sharedLocks(effects.paths).pool, 'the pool', true);
+      try {
+        await effects.pool.prune();
+      } finally {
+        await release();
+      }
+    }
     return undefined;
   },
 };

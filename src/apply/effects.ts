@@ -1,6 +1,7 @@
 import type { GuardWindow } from '../guard/window.ts';
 import type { GuestName } from '../model/names.ts';
-import { guestPaths, type GuestPaths, type Paths } from '../model/paths.ts';
+import { guestPaths, sharedLocks, type GuestPaths, type Paths } from '../model/paths.ts';
+import { acquireLock } from '../system/lock.ts';
 import { type Repo, Sysroot } from '../system/ostree.ts';
 import type { Runner } from '../system/run.ts';
 import type { Systemd } from '../system/systemd.ts';
@@ -35,6 +36,16 @@ export interface Progress {
 
 export function placesOf(effects: Effects, guest: GuestName): GuestPaths {
   return guestPaths(effects.paths, guest);
+}
+
+/** Makes commits in the pool: nothing that has no ref yet is deleted meanwhile. Others may do so at the same time. */
+export async function sharingPool<T>(effects: Effects, work: () => Promise<T>): Promise<T> {
+  const release = await acquireLock(sharedLocks(effects.paths).pool, 'the pool', true, true);
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
 }
 
 export function sysrootOf(effects: Effects, guest: GuestName): Sysroot {

@@ -1,8 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestName } from '../model/names.ts';
+import { sharedLocks } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { exists, readLinkOptional, readOptional, replaceSymlink, writeFileAtomic } from '../system/files.ts';
+import { raiseInotifyLimit } from '../system/limits.ts';
+import { acquireLock } from '../system/lock.ts';
 import {
   RECOVER_UNIT,
   GUARD_UNIT,
@@ -13,28 +16,43 @@ import {
   STATE_UNIT,
 } from '../units/host.ts';
 import { LINK_TEMPLATE, PORTS_TEMPLATE, renderLinkTemplate, renderPortsTemplate } from '../units/ports.ts';
+import { BOOT_SCRIPT, renderBootScript } from '../units/boot.ts';
+import {
+  renderUpgradeService,
+  renderUpgradeTimer,
+  UPGRADE_SERVICE,
+  UPGRADE_TIMER,
+} from '../units/upgrade.ts';
 import { placesOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
-import { readCurrent } from './observe.ts';
+import { listGuests, readCurrent } from './observe.ts';
 import { removePorts, writePorts } from './ports.ts';
 
 const RUNTIME_UNITS = '/run/systemd/system';
 
 export const prepareHost: Executor<StepArguments['prepare-host']> = {
   async apply(_args, effects) {
-    const { paths, pool } = effects;
+    const { paths } = effects;
     for (const directory of ['guests', 'journal', 'scratch', 'cache']) {
       await mkdir(join(paths.state, directory), { recursive: true, mode: 0o700 });
     }
-    if (!(await exists(join(pool.path, 'config')))) {
-      // A first try that was cut off may have left a part of a repository; it holds nothing yet.
-      await rm(pool.path, { recursive: true, force: true });
-      await pool.init();
+    const release = await acquireLock(sharedLocks(paths).host, 'the units of the host', true);
+    try {
+      await makePool(effects);
+      await writeHostUnits(effects);
+    } finally {
+      await release();
     }
-    await ensureHostUnits(effects);
     return undefined;
   },
 };
+
+async function makePool({ pool }: Effects): Promise<void> {
+  if (await exists(join(pool.path, 'config'))) return;
+  // A first try that was cut off may have left a part of a repository; it holds nothing yet.
+  await rm(pool.path, { recursive: true, force: true });
+  await pool.init();
+}
 
 export const define: Executor<StepArguments['define']> = {
   async apply({ guest, text }, effects) {
@@ -59,6 +77,7 @@ export const redefine: Executor<StepArguments['redefine']> = {
 export const link: Executor<StepArguments['link']> = {
   async apply({ guest }, effects) {
     await ensureLinks(effects, guest);
+    await raiseInotifyLimit((await listGuests(effects.paths)).length);
     return undefined;
   },
   async undo({ guest }, effects) {
@@ -76,14 +95,27 @@ export const reload: Executor<StepArguments['reload']> = {
 
 /** Writes the host's units if they are missing or of another version, and mounts the alias. */
 export async function ensureHostUnits(effects: Effects): Promise<void> {
+  const release = await acquireLock(sharedLocks(effects.paths).host, 'the units of the host', true);
+  try {
+    await writeHostUnits(effects);
+  } finally {
+    await release();
+  }
+}
+
+async function writeHostUnits(effects: Effects): Promise<void> {
   const { paths, systemd } = effects;
   const units = new Map([
     [STATE_UNIT, renderStateUnit(paths.state, paths.alias)],
     [RECOVER_UNIT, renderRecoverUnit(paths.state, effects.program)],
     [LINK_TEMPLATE, renderLinkTemplate()],
     [PORTS_TEMPLATE, renderPortsTemplate()],
+    [UPGRADE_SERVICE, renderUpgradeService(paths.state, effects.program)],
+    [UPGRADE_TIMER, renderUpgradeTimer()],
     ...(effects.ostreeBooted ? [[GUARD_UNIT, renderGuardUnit(paths.state, effects.program)] as const] : []),
   ]);
+  const script = join(paths.state, BOOT_SCRIPT);
+  if ((await readOptional(script)) !== renderBootScript()) await writeFileAtomic(script, renderBootScript());
   let changed = false;
   for (const [name, text] of units) {
     const path = join(paths.units, name);

@@ -7,11 +7,13 @@ import type { Executor } from './executors.ts';
 import { removeLinks } from './host.ts';
 import { readCurrent, readGenerations } from './observe.ts';
 import { releasePair } from './pairs.ts';
+import { removeTimer } from './timer.ts';
 
 /** Removing a guest has no way back once it began: a plan that is cut off is finished by the next command. */
 
 export const unlink: Executor<StepArguments['unlink']> = {
   async apply({ guest }, effects) {
+    await removeTimer(effects, guest);
     await effects.systemd.disable(guest);
     await removeLinks(effects, guest);
     await rm(placesOf(effects, guest).definition, { force: true });
@@ -42,7 +44,7 @@ export const deleteGuest: Executor<StepArguments['delete-guest']> = {
     await releasePair(effects, guest);
     await rm(places.root, { recursive: true, force: true });
     await rm(join(effects.paths.state, 'cache', guest), { recursive: true, force: true });
-    for (const ref of (await effects.pool.refs()).keys()) {
+    for (const ref of await effects.pool.refNames()) {
       if (ref.startsWith(`guest/${guest}/`)) await effects.pool.deleteRef(ref);
     }
     return undefined;

@@ -2,8 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { baseRef, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
 import { exists, writeFileAtomic } from '../system/files.ts';
-import { acquireLock } from '../system/lock.ts';
-import { placesOf, sysrootOf } from './effects.ts';
+import { placesOf, sharingPool, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readDefinition } from './observe.ts';
 import { isQuarantined } from './quarantine.ts';
@@ -40,17 +39,13 @@ export const fetchBase: Executor<StepArguments['fetch-base']> = {
     const { source } = await readDefinition(effects.paths, guest);
     const detail = (line: string): void => effects.progress.detail(line);
     const warning = (text: string): void => effects.progress.warning(text);
-    // Two guests may want the same base at once: the second one waits and then finds it made.
-    const release = await acquireLock(`${effects.paths.locks}/.base`, 'the base trees', true);
-    try {
+    await sharingPool(effects, async () => {
       const commit =
         from === 'source'
           ? await effects.layering.fetchBase(source, detail, warning)
           : await effects.layering.refreshBase(source, detail, warning);
       await effects.pool.setRef(ref, commit);
-    } finally {
-      await release();
-    }
+    });
     return undefined;
   },
   async undo({ guest, generation }, effects) {
@@ -70,7 +65,7 @@ export const layer: Executor<StepArguments['layer']> = {
     const etc = `${places.current}/root/etc`;
     const current = await readCurrent(places.current);
     const replaced = unlike === undefined ? undefined : await effects.pool.require(treeRef(guest, unlike));
-    await effects.layering.build({
+    const request = {
       guest,
       engine,
       onto: lower,
@@ -86,9 +81,10 @@ export const layer: Executor<StepArguments['layer']> = {
       scratch: places.scratch,
       ids: places.ids,
       mirror: source.kind === 'debian' ? source.mirror : undefined,
-      detail: (line) => effects.progress.detail(line),
-      warning: (text) => effects.progress.warning(text),
-    });
+      detail: (line: string): void => effects.progress.detail(line),
+      warning: (text: string): void => effects.progress.warning(text),
+    };
+    await sharingPool(effects, () => effects.layering.build(request));
     if (replaced === undefined && retry) return undefined;
     const fresh = await effects.pool.contentChecksum(await effects.pool.require(ref));
     if (!retry && (await isQuarantined(effects, guest, fresh))) {

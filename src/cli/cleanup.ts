@@ -28,7 +28,7 @@ export const cleanup: Verb = {
       });
     });
     const [pool] = planCleanup([], 0);
-    if (pool) await app.apply(pool);
+    if (pool) await app.lockedPool(async () => app.apply(pool));
     return undefined;
   },
 };

@@ -3,6 +3,7 @@ import { DRAIN_SECONDS, type Definition } from '../model/definition.ts';
 import { ENGINE_CHOICES, parseEngineChoice } from '../model/engine.ts';
 import { parseListen, validateListens } from '../model/listen.ts';
 import { parseNetwork, parsePort, validateNetworking } from '../model/network.ts';
+import { DEFAULT_SCHEDULE } from '../model/schedule.ts';
 import { parseSource, type Source } from '../model/source.ts';
 import { DEFAULT_SWITCHING } from '../model/switching.ts';
 import type { Arguments } from './verb.ts';
@@ -49,5 +50,6 @@ export function readGuest(args: Arguments): Omit<Definition, 'name' | 'source'> 
     drainSeconds: DRAIN_SECONDS,
     switching: DEFAULT_SWITCHING,
     checks: [],
+    upgrade: DEFAULT_SCHEDULE,
   };
 }

@@ -14,6 +14,7 @@ import { install } from './install.ts';
 import { list } from './list.ts';
 import { logs } from './logs.ts';
 import { override } from './override.ts';
+import { pending } from './pending.ts';
 import { pin } from './pin.ts';
 import { quarantine } from './quarantine.ts';
 import { rebase } from './rebase.ts';
@@ -22,6 +23,7 @@ import { remove } from './remove.ts';
 import { restart } from './restart.ts';
 import { rollback } from './rollback.ts';
 import { shell } from './shell.ts';
+import { stage } from './stage.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
 import { stop } from './stop.ts';
@@ -36,6 +38,8 @@ const VERBS: readonly Verb[] = [
   install,
   uninstall,
   upgrade,
+  stage,
+  pending,
   rebase,
   override,
   rollback,

@@ -1,10 +1,13 @@
 import { ensureHostUnits, ensureLinks } from '../apply/host.ts';
+import { ensureTimer } from '../apply/timer.ts';
 import { recoverGuest } from '../apply/apply.ts';
 import { readDefinition } from '../apply/observe.ts';
 import type { App } from '../app/app.ts';
 import { planActivatePending } from '../plan/operations.ts';
 import { removeStaleScratch } from '../apply/leftovers.ts';
+import type { GuestName } from '../model/names.ts';
 import { acquireLock } from '../system/lock.ts';
+import { raiseInotifyLimit } from '../system/limits.ts';
 import { exists } from '../system/files.ts';
 import { Failure } from '../model/failure.ts';
 import { guestPaths } from '../model/paths.ts';
@@ -44,12 +47,17 @@ export const recover: Verb = {
         await release();
       }
     }
-    await recoverGuest({ guest: undefined }, effects);
+    await app.lockedPool(async () => recoverGuest({ guest: undefined }, effects));
     await removeStaleScratch(effects);
     if (!boot) await ensureHostUnits(effects);
     if (boot) await takeUpStaged(app);
     let changed = false;
-    for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
+    const guests = await app.guests();
+    await raiseInotifyLimit(guests.length);
+    for (const name of guests) {
+      if (await ensureLinks(effects, name)) changed = true;
+      if (await mendTimer(app, name)) changed = true;
+    }
     if (changed) await effects.systemd.reload();
     return undefined;
   },
@@ -71,4 +79,15 @@ async function takeUpStaged(app: App): Promise<void> {
       if (!(error instanceof Failure) || error.reason !== 'locked') throw error;
     }
   });
+}
+
+/** A definition that somebody spoiled is said, and keeps nobody's guests from being mended. */
+async function mendTimer(app: App, name: GuestName): Promise<boolean> {
+  try {
+    return await ensureTimer(app.effects, name);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    app.effects.progress.warning(`${name}: ${error.message}`);
+    return false;
+  }
 }

@@ -10,9 +10,10 @@ import type { GuardWindow } from '../guard/window.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
 import { hasOverrides, rpmFileName } from '../model/overrides.ts';
-import type { Paths } from '../model/paths.ts';
+import { sharedLocks, type Paths } from '../model/paths.ts';
 import type { Source } from '../model/source.ts';
 import { readOptional, writeFileAtomic } from '../system/files.ts';
+import { acquireLock } from '../system/lock.ts';
 import type { Repo } from '../system/ostree.ts';
 import { cleanEnvironment, type Runner } from '../system/run.ts';
 import { Bases, localArchives, type Base } from '../tree/base.ts';
@@ -51,6 +52,10 @@ interface Workshop {
 export class EngineLayering implements Layering {
   readonly #settings: LayeringSettings;
   #workshop: Promise<Workshop> | undefined;
+  /** The engine of each tree that was looked at. */
+  readonly #chosen = new Map<string, Promise<Engine>>();
+  /** What this run of the program has brought up to date, so that many guests of one source ask it once. */
+  readonly #fresh = new Map<string, Promise<Commit>>();
 
   constructor(settings: LayeringSettings) {
     this.#settings = settings;
@@ -62,7 +67,7 @@ export class EngineLayering implements Layering {
     warning: (text: string) => void,
   ): Promise<Commit> {
     const { bases } = await this.#open();
-    return tell(await bases.fetch(this.#baseRequest(source, detail)), warning);
+    return this.#alone(async () => tell(await bases.fetch(this.#baseRequest(source, detail)), warning));
   }
 
   async refreshBase(
@@ -71,7 +76,26 @@ export class EngineLayering implements Layering {
     warning: (text: string) => void,
   ): Promise<Commit> {
     const { bases } = await this.#open();
-    return tell(await bases.refresh(this.#baseRequest(source, detail)), warning);
+    const key = JSON.stringify(source);
+    const known = this.#fresh.get(key);
+    if (known !== undefined) return known;
+    const made = this.#alone(async () =>
+      tell(await bases.refresh(this.#baseRequest(source, detail)), warning),
+    );
+    this.#fresh.set(key, made);
+    // A source that could not be had may be there for the next guest.
+    made.catch(() => this.#fresh.delete(key));
+    return made;
+  }
+
+  /** Two guests may want the same base at once: the second one waits and then finds it made. They share its scratch. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const release = await acquireLock(sharedLocks(this.#settings.paths).base, 'the base trees', true);
+    try {
+      return await work();
+    } finally {
+      await release();
+    }
   }
 
   async adopt({ warning, ...request }: AdoptRequest): Promise<Commit> {
@@ -156,13 +180,21 @@ export class EngineLayering implements Layering {
 
   /** The engine of a tree; without one only packages are impossible, the tree itself is fine. */
   async #engineFor(tree: Commit, choice: EngineChoice, required: boolean): Promise<Engine | undefined> {
-    const { engines } = await this.#open();
+    // A commit never changes, and finding out takes a dozen calls of ostree for a tree that has no engine.
+    const key = `${choice} ${tree}`;
+    const chosen = this.#chosen.get(key) ?? this.#choose(tree, choice);
+    this.#chosen.set(key, chosen);
     try {
-      return await chooseEngine(engines, choice, this.#settings.pool, tree);
+      return await chosen;
     } catch (error) {
       if (error instanceof Failure && error.reason === 'unsupported' && !required) return undefined;
       throw error;
     }
+  }
+
+  async #choose(tree: Commit, choice: EngineChoice): Promise<Engine> {
+    const { engines } = await this.#open();
+    return chooseEngine(engines, choice, this.#settings.pool, tree);
   }
 
   #open(): Promise<Workshop> {

@@ -1,5 +1,6 @@
 import { UnitFile } from '../unitfile/unitfile.ts';
 import { CHECK_KEYS, isCheckSection, parseChecks, renderChecks, type Check } from './check.ts';
+import { formatSeconds, parseSeconds } from './duration.ts';
 import { parseEngineChoice, type EngineChoice } from './engine.ts';
 import { Failure } from './failure.ts';
 import { formatListen, parseListen, validateListens, type Listen } from './listen.ts';
@@ -13,9 +14,10 @@ import {
   type PortMapping,
 } from './network.ts';
 import { quoted, type GuestName } from './names.ts';
+import { DEFAULT_SCHEDULE, parseCalendar, parseTimeSpan, type Schedule } from './schedule.ts';
 import { formatSource, parseSource, type Source } from './source.ts';
 import { parseSwitching, renderSwitching, SWITCH_KEYS, type Switching } from './switching.ts';
-import { formatTimeSpan, parseTimeSpan } from './timespan.ts';
+import { formatWindow, parseWindow } from './window.ts';
 
 /**
  * What the administrator decided about a guest: /etc/guestree/NAME.guest, in unit-file syntax. What guestree finds
@@ -34,6 +36,7 @@ export interface Definition {
   listens: Listen[];
   /** Seconds that connections over held ports get to end by themselves before a switch stops the guest. */
   drainSeconds: number;
+  upgrade: Schedule;
 }
 
 /** Half a second: what is short ends, and what is long does not make everybody else wait. */
@@ -43,6 +46,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
   Network: ['Mode', 'Port', 'Listen'],
   Switch: [...SWITCH_KEYS, 'DrainSec'],
+  Upgrade: ['Window', 'OnCalendar', 'RandomizedDelaySec'],
 };
 
 export function parseDefinition(name: GuestName, text: string): Definition {
@@ -79,12 +83,23 @@ export function parseDefinition(name: GuestName, text: string): Definition {
   const listens = file.lookupAllWords('Network', 'Listen').map(parseListen);
   validateListens(network, ports, listens);
   const drain = file.lookup('Switch', 'DrainSec') ?? '';
-  const drainSeconds = drain === '' ? DRAIN_SECONDS : parseTimeSpan(drain);
+  const drainSeconds = drain === '' ? DRAIN_SECONDS : parseSeconds(drain, 'DrainSec');
   const engine = parseEngineChoice(file.lookup('Guest', 'Engine') ?? 'auto');
   const switching = parseSwitching(file);
   const checks = parseChecks(file, label);
   if (switching.strategy === 'blue-green') requireBeside(switching, listens, ports);
-  return { name, source, engine, network, ports, listens, drainSeconds, switching, checks };
+  const upgrade = parseSchedule(file);
+  return { name, source, engine, network, ports, listens, drainSeconds, switching, checks, upgrade };
+}
+
+function parseSchedule(file: UnitFile): Schedule {
+  const calendar = file.lookupAll('Upgrade', 'OnCalendar').map(parseCalendar);
+  const delay = file.lookup('Upgrade', 'RandomizedDelaySec') ?? '';
+  return {
+    windows: file.lookupAll('Upgrade', 'Window').map(parseWindow),
+    onCalendar: calendar.length === 0 ? DEFAULT_SCHEDULE.onCalendar : calendar,
+    randomizedDelaySec: delay === '' ? DEFAULT_SCHEDULE.randomizedDelaySec : parseTimeSpan(delay),
+  };
 }
 
 /** The administrator's text with another source; comments and everything else of it stay. */
@@ -116,9 +131,10 @@ export function renderDefinition(definition: Definition): string {
   for (const port of definition.ports) file.add('Network', 'Port', formatPort(port));
   for (const listen of definition.listens) file.add('Network', 'Listen', formatListen(listen));
   if (definition.drainSeconds !== DRAIN_SECONDS)
-    file.add('Switch', 'DrainSec', formatTimeSpan(definition.drainSeconds));
+    file.add('Switch', 'DrainSec', formatSeconds(definition.drainSeconds));
   renderSwitching(file, definition.switching);
   renderChecks(file, definition.checks);
+  addSchedule(file, definition.upgrade);
   return file.toString();
 }
 
@@ -140,4 +156,12 @@ function requireBeside(
   throw new Failure('invalid', `Strategy=blue-green needs ${missing}`, {
     hint: 'A guest that cannot have that, such as a database, is switched with Strategy=restart.',
   });
+}
+
+function addSchedule(file: UnitFile, { windows, onCalendar, randomizedDelaySec }: Schedule): void {
+  for (const window of windows) file.add('Upgrade', 'Window', formatWindow(window));
+  if (onCalendar.join('\n') !== DEFAULT_SCHEDULE.onCalendar.join('\n'))
+    for (const event of onCalendar) file.add('Upgrade', 'OnCalendar', event);
+  if (randomizedDelaySec !== DEFAULT_SCHEDULE.randomizedDelaySec)
+    file.add('Upgrade', 'RandomizedDelaySec', randomizedDelaySec);
 }

@@ -12,6 +12,8 @@ export interface Paths {
   units: string;
   machines: string;
   locks: string;
+  /** What lives until the next boot. */
+  runtime: string;
 }
 
 export function hostPaths(state: string): Paths {
@@ -23,6 +25,7 @@ export function hostPaths(state: string): Paths {
     units: '/etc/systemd/system',
     machines: '/var/lib/machines',
     locks: '/run/guestree/lock',
+    runtime: '/run/guestree',
   };
 }
 
@@ -77,6 +80,10 @@ export interface GuestPaths {
   nspawnLink: string;
   machineLink: string;
   dropInDirectory: string;
+  /** What the timer of this guest has of its own. */
+  timerDropInDirectory: string;
+  /** What came of the last unattended upgrade. */
+  lastRun: string;
 }
 
 export function guestPaths(paths: Paths, name: GuestName): GuestPaths {
@@ -100,6 +107,31 @@ export function guestPaths(paths: Paths, name: GuestName): GuestPaths {
     nspawnLink: `${paths.nspawn}/${name}.nspawn`,
     machineLink: `${paths.machines}/${name}`,
     dropInDirectory: `${paths.units}/systemd-nspawn@${name}.service.d`,
+    timerDropInDirectory: `${paths.units}/guestree-upgrade@${name}.timer.d`,
+    lastRun: `${root}/unattended.json`,
+  };
+}
+
+/** Files whose presence holds back unattended upgrades of a guest: for ever or until the next boot, of it or of all. */
+export function holdPaths(paths: Paths, name: GuestName): string[] {
+  return [paths.definitions, paths.runtime].flatMap((directory) => [
+    `${directory}/${name}.hold`,
+    `${directory}/hold`,
+  ]);
+}
+
+/**
+ * Locks that guests share; no guest's name begins with a dot. Those who make commits in the pool share `pool`, because a
+ * commit has no ref for a while; whoever deletes what no ref reaches has it alone.
+ */
+export function sharedLocks(paths: Paths): Record<'base' | 'pool' | 'host' | 'cleanup' | 'window', string> {
+  const of = (name: string): string => `${paths.locks}/.${name}`;
+  return {
+    base: of('base'),
+    pool: of('pool'),
+    host: of('host'),
+    cleanup: of('cleanup'),
+    window: of('window'),
   };
 }
 

@@ -19,14 +19,21 @@ export async function isLocked(path: string): Promise<boolean> {
 
 /**
  * A lock that dies with us, however we die: a child holds it with flock(1) and ends when its standard input, a pipe
- * from us, is closed. Node has no flock(2) of its own. `wait` waits for the other instead of failing.
+ * from us, is closed. Node has no flock(2) of its own. `wait` waits for the other instead of failing; `shared` lets
+ * others in that share it too, and keeps those out that want it for themselves.
  */
-export async function acquireLock(path: string, what: string, wait = false): Promise<() => Promise<void>> {
+export async function acquireLock(
+  path: string,
+  what: string,
+  wait = false,
+  shared = false,
+): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true });
   const child = spawn(
     'flock',
     [
       ...(wait ? [] : ['--nonblock']),
+      ...(shared ? ['--shared'] : []),
       '--conflict-exit-code',
       '75',
       '--no-fork',

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Failure } from '../model/failure.ts';
-import { parseCommit, type Commit } from '../model/names.ts';
+import { isCommit, parseCommit, type Commit } from '../model/names.ts';
 import { readBootEntries, type BootEntry } from './bootentries.ts';
 import { isErrno, writeFileAtomic } from './files.ts';
 import { CommandFailure, type Runner, type RunResult } from './run.ts';
@@ -60,6 +60,7 @@ export function parseContentChecksum(text: string): string | undefined {
 export class Repo {
   readonly path: string;
   readonly #runner: Runner;
+  readonly #checksums = new Map<string, string>();
 
   constructor(runner: Runner, path: string) {
     this.#runner = runner;
@@ -102,9 +103,14 @@ export class Repo {
     });
   }
 
+  /** The names of all refs. Unlike refs(), this does not fail where another process deletes one meanwhile. */
+  async refNames(): Promise<string[]> {
+    return splitLines((await this.#run(['refs'])).stdout);
+  }
+
   /** All refs with their commits, with what ostree 2022.7 has: `refs --revision` is newer. */
   async refs(): Promise<Map<string, string>> {
-    const names = splitLines((await this.#run(['refs'])).stdout);
+    const names = await this.refNames();
     if (names.length === 0) return new Map();
     const commits = splitLines((await this.#run(['rev-parse', ...names])).stdout);
     return new Map(names.map((name, index) => [name, commits[index] ?? '']));
@@ -211,10 +217,14 @@ export class Repo {
 
   /** A checksum over content and metadata of the whole tree, the same for equal trees (ostree show: ContentChecksum). */
   async contentChecksum(commit: string): Promise<string> {
+    const known = this.#checksums.get(commit);
+    if (known !== undefined) return known;
     const { stdout } = await this.#run(['show', commit]);
     const checksum = parseContentChecksum(stdout);
     if (checksum === undefined)
       throw new Failure('failed', `ostree show ${commit} printed no ContentChecksum`);
+    // What a ref names may be another commit later; a commit is what it is.
+    if (isCommit(commit)) this.#checksums.set(commit, checksum);
     return checksum;
   }
 

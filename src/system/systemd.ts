@@ -38,6 +38,8 @@ export class Systemd {
   readonly #runner: Runner;
   readonly #units: string;
   readonly #wait: boolean;
+  #lastReload: Promise<void> = Promise.resolve();
+  #nextReload: Promise<void> | undefined;
 
   /**
    * @param units where `systemctl enable` makes its links
@@ -71,7 +73,7 @@ export class Systemd {
       ...wanted,
     ]);
     const states = parseUnitStates(stdout);
-    const enabled = names.length === 1 ? new Set<string>() : await this.#enabledUnits();
+    const enabled = names.length === 1 ? new Set<string>() : await this.enabledUnits();
     return new Map(
       names.map((name) => {
         const unit = machineUnit(name);
@@ -81,7 +83,8 @@ export class Systemd {
     );
   }
 
-  async #enabledUnits(): Promise<Set<string>> {
+  /** The units that `.wants` directories have links to. */
+  async enabledUnits(): Promise<Set<string>> {
     const found = new Set<string>();
     for (const directory of await listDirectory(this.#units)) {
       if (!/\.(?:wants|requires|upholds)$/.test(directory)) continue;
@@ -127,6 +130,25 @@ export class Systemd {
     await this.#runner.run('systemctl', ['disable', '--quiet', machineUnit(name)], { allow: 'any' });
   }
 
+  async disableUnit(unit: string): Promise<void> {
+    await this.#runner.run('systemctl', ['disable', '--quiet', unit]);
+  }
+
+  /** Ends a timer, if it was ever begun: one that is not loaded is no failure. */
+  async stopTimer(timer: string): Promise<void> {
+    await this.#runner.run('systemctl', ['stop', '--quiet', timer], { allow: 'any' });
+  }
+
+  /** Asks systemd-analyze(1) whether a calendar event or a time span is one. @throws Failure `invalid` */
+  async requireValid(what: 'calendar' | 'timespan', value: string): Promise<void> {
+    const { exitCode, stderr } = await this.#runner.run('systemd-analyze', [what, value], { allow: 'any' });
+    if (exitCode === 0) return;
+    const key = what === 'calendar' ? 'OnCalendar' : 'RandomizedDelaySec';
+    throw new Failure('invalid', `${key}=${value} of [Upgrade] is refused: ${stderr.trim()}`, {
+      hint: `Change it in the definition. Check it with: systemd-analyze ${what} "${value}"`,
+    });
+  }
+
   async enableUnits(units: readonly string[]): Promise<void> {
     await this.#runner.run('systemctl', ['enable', '--quiet', ...units]);
   }
@@ -166,8 +188,16 @@ export class Systemd {
     await this.#runner.run('systemctl', ['reset-failed', ...patterns], { allow: 'any' });
   }
 
+  /** Those who ask while a reload is under way share the one after it: it takes its time where there are many units. */
   async reload(): Promise<void> {
-    await this.#runner.run('systemctl', ['daemon-reload']);
+    this.#nextReload ??= this.#lastReload
+      .catch(() => undefined)
+      .then(async () => {
+        this.#nextReload = undefined;
+        await this.#runner.run('systemctl', ['daemon-reload']);
+      });
+    this.#lastReload = this.#nextReload;
+    return this.#nextReload;
   }
 
   /** The directory that a running guest was booted from, as machined knows it. */

@@ -1,5 +1,7 @@
 import { parseCleanPath, type GuestName } from '../model/names.ts';
 import { UnitFile } from '../unitfile/unitfile.ts';
+import { BOOT_SCRIPT } from './boot.ts';
+import { argument, word } from './words.ts';
 
 /** Units of the host that do not depend on a guest's generation. They are written when the first guest is made. */
 export const STATE_UNIT = 'guestree-state.service';
@@ -17,6 +19,8 @@ export const GUARD_UNIT = 'guestree-guard.service';
  *   Held ports are asked for here and not by Wants=: `machinectl start` leaves out what would change a job that is
  *   queued (StartUnit() with the mode "fail"; transaction.c, transaction_minimize_impact()), and right after a stop there
  *   is one; and when the host boots, the jobs are made before the recovery has written the units.
+ * - The second one waits until not too many other guests boot (boot.ts). NotifyAccess=exec lets it say so; the guest
+ *   itself is not let in by that: it has no access to the socket, and is none of the unit's own commands.
  */
 export function renderStaticDropIn(name: GuestName, state: string, nspawn = '/etc/systemd/nspawn'): string {
   const unit = UnitFile.parse(`# Made by guestree for the guest ${name}.\n`);
@@ -31,6 +35,8 @@ export function renderStaticDropIn(name: GuestName, state: string, nspawn = '/et
   const unlink = '[ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE';
   const ports = `. ${pair}; ${unlink}; systemctl --no-block start guestree-ports@%i.service`;
   unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; if [ -e ${pair} ]; then ${ports}; fi'`);
+  unit.add('Service', 'ExecStartPre', `-/bin/sh ${argument(`${state}/${BOOT_SCRIPT}`)} %i`);
+  unit.add('Service', 'NotifyAccess', 'exec');
   unit.add('Service', 'TimeoutStartSec', '5min');
   return unit.toString();
 }
@@ -91,14 +97,4 @@ export function renderGuardUnit(state: string, program: readonly string[]): stri
     .add('Service', 'ExecStop', argv)
     .add('Service', 'TimeoutStopSec', '5min')
     .toString();
-}
-
-/** One word of a list (systemd.syntax(7), QUOTING); parseCleanPath() has refused quotes and backslashes. */
-function word(text: string): string {
-  return /^[A-Za-z0-9/._+@=-]+$/.test(text) ? text : `"${text}"`;
-}
-
-/** A path as one word of a command line, where `$` introduces a variable (systemd.service(5), COMMAND LINES). */
-function argument(path: string): string {
-  return word(parseCleanPath(path)).replaceAll('$', '$$$$');
 }

@@ -19,6 +19,12 @@ describe.each(['', 'odd-path/'])('the golden units in %j', (directory) => {
       /^ExecStart=("[^"]*"|\S+)/gm,
       'ExecStart=/bin/true $1',
     ),
+    'guestree-upgrade@mail.service': golden(`${directory}guestree-upgrade@.service`).replaceAll(
+      /^ExecStart=("[^"]*"|\S+)/gm,
+      'ExecStart=/bin/true $1',
+    ),
+    'guestree-upgrade@mail.timer': golden('guestree-upgrade@.timer'),
+    'guestree-upgrade@mail.timer.d/50-guestree.conf': golden('timer-drop-in.conf'),
     'systemd-nspawn@.service': TEMPLATE,
     'systemd-nspawn@mail.service.d/50-guestree.conf': golden(`${directory}static-drop-in.conf`),
     'systemd-nspawn@mail.service.d/60-guestree-generation.conf': golden('generation.conf'),
@@ -28,6 +34,8 @@ describe.each(['', 'odd-path/'])('the golden units in %j', (directory) => {
     'guestree-guard.service',
     'guestree-state.service',
     'guestree-recover.service',
+    'guestree-upgrade@mail.service',
+    'guestree-upgrade@mail.timer',
     'systemd-nspawn@mail.service',
   ])('make systemd complain about nothing: %s', async (name) => {
     expect(await verify(units, name)).toEqual([]);
@@ -65,7 +73,7 @@ test('systemd would have complained: a wrong key and a wrong value are seen', as
 
 test('every golden file ends with a newline and names no machine', () => {
   for (const name of readdirSync(FIXTURES, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.(conf|service|socket|nspawn)$/.test(name)) continue;
+    if (!/\.(conf|service|socket|timer|nspawn)$/.test(name)) continue;
     expect(golden(name), name).toMatch(/[^\n]\n$/);
   }
 });

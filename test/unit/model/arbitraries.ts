@@ -13,6 +13,8 @@ import type { Listen } from '../../../src/model/listen.ts';
 import { type Network, type PortMapping } from '../../../src/model/network.ts';
 import { parseSource, type Source } from '../../../src/model/source.ts';
 import { STRATEGIES, type Switching } from '../../../src/model/switching.ts';
+import type { Schedule } from '../../../src/model/schedule.ts';
+import type { Weekday, Window } from '../../../src/model/window.ts';
 import { unlessRefused } from '../failures.ts';
 
 /** Values that the parsers accept, as wild as they accept them. */
@@ -115,12 +117,37 @@ const checks: fc.Arbitrary<Check> = fc.record({
   interval: seconds,
 });
 
+const weekdays = fc.constantFrom<Weekday[]>(0, 1, 2, 3, 4, 5, 6);
+
+export const windows: fc.Arbitrary<Window> = fc
+  .record({
+    days: fc
+      .uniqueArray(weekdays, { minLength: 1 })
+      .map((days): readonly Weekday[] => days.sort((a, b) => a - b)),
+    start: fc.integer({ min: 0, max: 1439 }),
+    end: fc.integer({ min: 1, max: 1440 }),
+  })
+  .filter(({ start, end }) => start !== end);
+
+const schedules: fc.Arbitrary<Schedule> = fc.record({
+  windows: fc.array(windows, { maxLength: 3 }),
+  onCalendar: fc.array(
+    fc.constantFrom('hourly', 'daily', 'Sat *-*-* 03:00:00', '*:0/15', 'Mon 04:00 Europe/Berlin'),
+    {
+      minLength: 1,
+      maxLength: 3,
+    },
+  ),
+  randomizedDelaySec: fc.constantFrom('15min', '0', '1h 30min', '2.5 hours'),
+});
+
 export const definitions: fc.Arbitrary<Definition> = fc
   .record({
     name: guestNames,
     source: sources,
     engine: fc.constantFrom(...ENGINE_CHOICES),
     network: networks,
+    upgrade: schedules,
     ports: fc.uniqueArray(portMappings, {
       maxLength: 5,
       selector: (port) => `${port.protocol}:${port.host}`,

@@ -28,6 +28,27 @@ describe('a definition', () => {
       checks: [],
       listens: [],
       drainSeconds: 0.5,
+      upgrade: { windows: [], onCalendar: ['hourly'], randomizedDelaySec: '15min' },
+    });
+  });
+
+  test('says when the guest is upgraded: windows, and the timer', () => {
+    const text = [
+      '[Guest]',
+      'From=debian:trixie',
+      '[Upgrade]',
+      'Window=Sun,Wed 02:00-05:00',
+      'Window=Mon..Fri 22:00-02:00',
+      'OnCalendar=Sat 03:00',
+      'RandomizedDelaySec=1h',
+    ].join('\n');
+    expect(parseDefinition(mail, text).upgrade).toEqual({
+      windows: [
+        { days: [2, 6], start: 120, end: 300 },
+        { days: [0, 1, 2, 3, 4], start: 1320, end: 120 },
+      ],
+      onCalendar: ['Sat 03:00'],
+      randomizedDelaySec: '1h',
     });
   });
 
@@ -92,6 +113,9 @@ describe('a definition', () => {
     ['a port twice', '[Guest]\nFrom=dir:/x\n[Network]\nPort=tcp:1\nListen=tcp:1\n', 'both published'],
     ['held ports on the host', '[Guest]\nFrom=dir:/x\n[Network]\nMode=host\nListen=tcp:1\n', '"host"'],
     ['no time', '[Guest]\nFrom=dir:/x\n[Switch]\nDrainSec=soon\n', 'not a time span'],
+    ['a wrong window', '[Guest]\nFrom=dir:/x\n[Upgrade]\nWindow=night\n', 'is not a maintenance window'],
+    ['a wrong calendar', '[Guest]\nFrom=dir:/x\n[Upgrade]\nOnCalendar=%h\n', 'is not a calendar event'],
+    ['a wrong delay', '[Guest]\nFrom=dir:/x\n[Upgrade]\nRandomizedDelaySec=soon\n', 'is not a time span'],
     ['an unknown network', '[Guest]\nFrom=dir:/x\n[Network]\nMode=wifi\n', 'is not a network'],
   ])('is refused with %s', (_, text, message) => {
     expect(failureOf(() => parseDefinition(mail, text)).message).toContain(message);
@@ -119,6 +143,10 @@ describe('a definition', () => {
       'Listen=tcp:[::1]:4:5',
       '[Switch]',
       'DrainSec=2min',
+      '[Upgrade]',
+      'Window=Fri..Mon 23:00-1:30',
+      'Window=',
+      'OnCalendar=daily',
       '# c',
       '',
       '  \\',

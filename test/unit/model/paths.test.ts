@@ -46,11 +46,12 @@ describe('the places of a guest', () => {
     expect(new Set([...own, ...other]).size).toBe(own.length + other.length);
   });
 
-  test('outside of the state directory are the four that systemd and the administrator know, and the lock', () => {
+  test('outside of the state directory are the five that systemd and the administrator know, and the lock', () => {
     const outside = placesOf('mail').filter((path) => !path.startsWith('/state/'));
     expect(outside.sort()).toEqual([
       '/etc/guestree/mail.guest',
       '/etc/systemd/nspawn/mail.nspawn',
+      '/etc/systemd/system/guestree-upgrade@mail.timer.d',
       '/etc/systemd/system/systemd-nspawn@mail.service.d',
       '/run/guestree/lock/mail',
       '/var/lib/machines/mail',

@@ -4,6 +4,7 @@ import type { Generation } from '../../../src/model/generation.ts';
 import { parseCommit, parseGuestName, parsePackageName, type PackageName } from '../../../src/model/names.ts';
 import type { Quarantine } from '../../../src/model/quarantine.ts';
 import { DEFAULT_SWITCHING } from '../../../src/model/switching.ts';
+import { DEFAULT_SCHEDULE } from '../../../src/model/schedule.ts';
 import type { GuestState, SwitchEvent } from '../../../src/plan/state.ts';
 import type { Plan } from '../../../src/plan/step.ts';
 
@@ -21,6 +22,7 @@ export const definition: Definition = {
   checks: [],
   listens: [],
   drainSeconds: 0.5,
+  upgrade: DEFAULT_SCHEDULE,
 };
 
 export const definitionText = renderDefinition(definition);

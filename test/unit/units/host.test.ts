@@ -10,6 +10,13 @@ import {
   renderStaticDropIn,
   STATE_UNIT,
 } from '../../../src/units/host.ts';
+import {
+  renderTimerDropIn,
+  renderUpgradeService,
+  renderUpgradeTimer,
+  UPGRADE_SERVICE,
+  UPGRADE_TIMER,
+} from '../../../src/units/upgrade.ts';
 import { failureOf } from '../failures.ts';
 import { expectGolden } from './golden.ts';
 
@@ -22,11 +29,17 @@ describe('the units of the host', () => {
     expectGolden(STATE_UNIT, renderStateUnit('/var/lib/guestree', '/run/guestree/state'));
     expectGolden(RECOVER_UNIT, renderRecoverUnit('/var/lib/guestree', PROGRAM));
     expectGolden(GUARD_UNIT, renderGuardUnit('/var/lib/guestree', PROGRAM));
+    expectGolden(UPGRADE_SERVICE, renderUpgradeService('/var/lib/guestree', PROGRAM));
+    expectGolden(UPGRADE_TIMER, renderUpgradeTimer());
   });
 
   test('are the golden ones for a state directory with a space and a dollar sign', () => {
     const state = '/srv/my $guests';
     expectGolden('odd-path/static-drop-in.conf', renderStaticDropIn(mail, state));
+    expectGolden(
+      `odd-path/${UPGRADE_SERVICE}`,
+      renderUpgradeService(state, ['/opt/my node', '/opt/$x/guestree.js']),
+    );
     expectGolden(`odd-path/${STATE_UNIT}`, renderStateUnit(state, '/run/guestree/state'));
     expectGolden(
       `odd-path/${RECOVER_UNIT}`,
@@ -43,6 +56,8 @@ describe('the units of the host', () => {
       expect(failureOf(() => renderStateUnit('/srv', state)).reason).toBe('invalid');
       expect(failureOf(() => renderRecoverUnit(state, PROGRAM)).reason).toBe('invalid');
       expect(failureOf(() => renderRecoverUnit('/srv', [state])).reason).toBe('invalid');
+      expect(failureOf(() => renderUpgradeService(state, PROGRAM)).reason).toBe('invalid');
+      expect(failureOf(() => renderUpgradeService('/srv', [state])).reason).toBe('invalid');
     },
   );
 
@@ -51,6 +66,13 @@ describe('the units of the host', () => {
     expect(file.lookupAllWords('Unit', 'After')).toEqual([STATE_UNIT, RECOVER_UNIT]);
     expect(file.lookup('Unit', 'Requires')).toBe(STATE_UNIT);
     expect(file.lookup('Unit', 'RequiresMountsFor')).toBe('/var/lib/guestree');
+  });
+
+  test('take back the times of the template for a guest that has its own', () => {
+    const schedule = { windows: [], onCalendar: ['Sat 03:00', 'Wed 04:30'], randomizedDelaySec: '1h 30min' };
+    expectGolden('timer-drop-in.conf', renderTimerDropIn(mail, schedule));
+    // An empty assignment first: without it the guest would be upgraded every hour as well.
+    expect(renderTimerDropIn(mail, schedule)).toMatch(/^\[Timer\]\nOnCalendar=\nOnCalendar=Sat 03:00\n/m);
   });
 
   test('give the host back its staged deployment before ostree finishes whatever is staged', () => {
