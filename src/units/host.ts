@@ -18,7 +18,9 @@ export const GUARD_UNIT = 'guestree-guard.service';
  *   has not got to it yet: nspawn leaves that to the end of the guest's network namespace, which comes at any time.
  *   Held ports are asked for here and not by Wants=: `machinectl start` leaves out what would change a job that is
  *   queued (StartUnit() with the mode "fail"; transaction.c, transaction_minimize_impact()), and right after a stop there
- *   is one; and when the host boots, the jobs are made before the recovery has written the units.
+ *   is one; and when the host boots, the jobs are made before the recovery has written the units. The link is restarted,
+ *   because a restart of the guest restarts what is bound to it (systemd.unit(5), BindsTo=) at once, while the old machine
+ *   is still there.
  * - The second one waits until not too many other guests boot (boot.ts). NotifyAccess=exec lets it say so; the guest
  *   itself is not let in by that: it has no access to the socket, and is none of the unit's own commands.
  */
@@ -33,7 +35,9 @@ export function renderStaticDropIn(name: GuestName, state: string, nspawn = '/et
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
   const pair = '/run/guestree/ports/%i/pair';
   const unlink = '[ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE';
-  const ports = `. ${pair}; ${unlink}; systemctl --no-block start guestree-ports@%i.service`;
+  const start =
+    'systemctl --no-block restart guestree-link@%i.service; systemctl --no-block start guestree-ports@%i.service';
+  const ports = `. ${pair}; ${unlink}; ${start}`;
   unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; if [ -e ${pair} ]; then ${ports}; fi'`);
   unit.add('Service', 'ExecStartPre', `-/bin/sh ${argument(`${state}/${BOOT_SCRIPT}`)} %i`);
   unit.add('Service', 'NotifyAccess', 'exec');
