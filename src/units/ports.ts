@@ -23,7 +23,7 @@ import { RECOVER_UNIT } from './host.ts';
  *
  * The names end in @NAME, which makes `guestree-listen-*@NAME.socket` a pattern that matches one guest's units only.
  */
-export const PORTS_DIRECTORY = '/run/guestree/ports';
+const PORTS_DIRECTORY = '/run/guestree/ports';
 export const LINK_TEMPLATE = 'guestree-link@.service';
 export const PORTS_TEMPLATE = 'guestree-ports@.service';
 

@@ -129,7 +129,7 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
       );
     });
     expectAllServed(seen);
-    await succeed(lab, ['create', 'other', ...from, '--listen', 'tcp:2530:25']);
+    await succeed(lab, ['create', 'other', ...from, '--network', 'none', '--listen', 'tcp:2530:25']);
     const { exitCode, stderr } = await guestree(lab, ['start', 'other']);
     expect(exitCode, stderr).toBe(5);
     expect(stderr).toContain('port 2530 of the host cannot be opened: Address already in use');
@@ -154,7 +154,7 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     await lab.run(['sh', '-c', "sed -i '/2527/d' /etc/guestree/mail.guest"]);
   });
 
-  test('two guests have a link each, and the ports of one are not touched by the other', async () => {
+  test('two guests have a link each, also one without another network, and the ports of one are not touched by the other', async () => {
     await happily('start', 'other');
     await installGreeter(lab, 'other', 25);
     const seen = await visitDuring(lab, targets, () => happily('restart', 'other'));
