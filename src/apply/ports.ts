@@ -52,7 +52,7 @@ export const holdPorts: Executor<StepArguments['hold-ports']> = {
 
 /** @returns since when new connections wait, in milliseconds of a monotonic clock */
 async function hold(effects: Effects, guest: GuestName, seconds: number): Promise<number> {
-  await writeFile(heldPath(guest), '');
+  await keepOpen(guest);
   // Closes the gate: a channel that begins now waits until the guest is ready again. One that is left from an earlier
   // switch has passed the gate and would not wait.
   await effects.systemd.stopUnits([portsUnit(guest)]);
@@ -61,6 +61,11 @@ async function hold(effects: Effects, guest: GuestName, seconds: number): Promis
   const before = await movePorts(effects, guest, 'other');
   await drain(guest, before, seconds);
   return since;
+}
+
+/** From now on the ports stay open when the guest stops, until it is ready again or closePorts() is called. */
+export async function keepOpen(guest: GuestName): Promise<void> {
+  await writeFile(heldPath(guest), '');
 }
 
 /** For a generation that was started and is taken back: clients wait for the old one, too. */

@@ -1,6 +1,7 @@
 import { findBase, findCandidates, readHostOrigin, requireIdle } from '../app/adoption.ts';
 import type { App } from '../app/app.ts';
 import { requireFreeName } from '../app/newguest.ts';
+import { requirePrograms } from '../app/privilege.ts';
 import type { Origin } from '../formats/origin.ts';
 import { Failure } from '../model/failure.ts';
 import { isGuestName, parseCommit, parseGuestName, parseRefName, type GuestName } from '../model/names.ts';
@@ -38,6 +39,7 @@ export const adopt: Verb = {
     const stateroot = args.required(0);
     const name = guestName(stateroot, args.text('as'));
     const guest = readGuest(args);
+    if (guest.listens.length > 0) requirePrograms(['ip']);
     if (!app.effects.ostreeBooted) {
       throw new Failure('unsupported', 'this host is not booted from OSTree, so it has no stateroots', {
         hint: `Make a guest with: guestree create ${name} --from SOURCE`,

@@ -27,6 +27,7 @@ export const create: Verb = {
     const guest = readGuest(args);
     const packages = [...new Set(args.list('install').map(parsePackageName))];
     if (source.kind === 'debian') requirePrograms(['mmdebstrap']);
+    if (guest.listens.length > 0) requirePrograms(['ip']);
     await app.locked(name, async () => {
       await requireFreeName(app.effects.paths, name);
       const outcome = await app.apply(planCreate({ name, source, ...guest }, packages, args.flag('start')));

@@ -23,7 +23,7 @@ import { RECOVER_UNIT } from './host.ts';
  *
  * The names end in @NAME, which makes `guestree-listen-*@NAME.socket` a pattern that matches one guest's units only.
  */
-export const PORTS_DIRECTORY = '/run/guestree/ports';
+const PORTS_DIRECTORY = '/run/guestree/ports';
 export const LINK_TEMPLATE = 'guestree-link@.service';
 export const PORTS_TEMPLATE = 'guestree-ports@.service';
 
@@ -164,6 +164,7 @@ export function renderPortUnits(
  * TriggerLimitIntervalSec=0, because a limit that is hit closes the socket (systemd.socket(5)).
  */
 function renderFrontSocket(name: GuestName, { host, addresses }: HeldPort): string {
+  const path = `${portsDirectory(name)}/${host}`;
   const channels = (['a', 'b'] as const).map((slot) => channelUnit(name, host, slot, 'socket')).join(' ');
   const file = UnitFile.parse('# Made by guestree.\n')
     .add('Unit', 'Description', `Held port ${host} of ${name}`)
@@ -178,7 +179,7 @@ function renderFrontSocket(name: GuestName, { host, addresses }: HeldPort): stri
     .add('Socket', 'NoDelay', 'yes')
     .add('Socket', 'KeepAlive', 'yes')
     .add('Socket', 'TriggerLimitIntervalSec', '0')
-    .add('Socket', 'ExecStartPre', `-/bin/ln -s ${host}.a ${portsDirectory(name)}/${host}`)
+    .add('Socket', 'ExecStartPre', `/bin/sh -c 'test -L ${path} || exec ln -s ${host}.a ${path}'`)
     .toString();
 }
 

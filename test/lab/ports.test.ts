@@ -129,8 +129,7 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
       );
     });
     expectAllServed(seen);
-    // The guest did not stop: the longest time without an answer is that of no switch.
-    await succeed(lab, ['create', 'other', ...from, '--listen', 'tcp:2530:25']);
+    await succeed(lab, ['create', 'other', ...from, '--network', 'none', '--listen', 'tcp:2530:25']);
     const { exitCode, stderr } = await guestree(lab, ['start', 'other']);
     expect(exitCode, stderr).toBe(5);
     expect(stderr).toContain('port 2530 of the host cannot be opened: Address already in use');
@@ -138,7 +137,24 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     await lab.run(['sh', '-c', "sed -i '/2530/d' /etc/guestree/mail.guest"]);
   });
 
-  test('two guests have a link each, and the ports of one are not touched by the other', async () => {
+  test('a switch whose new generation does not start gives clients the old one, with its ports', async () => {
+    await define('Listen=tcp:2527:25');
+    await happily('install', 'mail', 'marker', '--no-switch');
+    const directories = (await lab.run(['ls', '-v', `${STATE}/guests/mail/generations`])).stdout
+      .trim()
+      .split('\n');
+    const nspawn = `${STATE}/guests/mail/generations/${directories.at(-1) ?? ''}/mail.nspawn`;
+    await lab.run(['sh', '-c', 'printf "[Files]\\nBind=/nowhere:/mnt\\n" >>"$1"', 'sh', nspawn]);
+    const seen = await visitDuring(lab, targets, async () => {
+      const { exitCode, stderr } = await guestree(lab, ['restart', 'mail']);
+      expect(exitCode, stderr).toBe(9);
+    });
+    expectAllServed(seen);
+    expect(await ask(lab, '127.0.0.1', 2527)).toEqual([]);
+    await lab.run(['sh', '-c', "sed -i '/2527/d' /etc/guestree/mail.guest"]);
+  });
+
+  test('two guests have a link each, also one without another network, and the ports of one are not touched by the other', async () => {
     await happily('start', 'other');
     await installGreeter(lab, 'other', 25);
     const seen = await visitDuring(lab, targets, () => happily('restart', 'other'));
@@ -155,9 +171,10 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     ['a crash', ['machinectl', 'kill', '--signal=SIGKILL', 'mail']],
   ])('a port is closed after %s, and open again after the start', async (_, argv) => {
     await lab.run(argv);
-    const gone =
-      'while systemctl --quiet is-active systemd-nspawn@mail guestree-listen-2525@mail.socket; do sleep 0.1; done';
-    await lab.run(['sh', '-c', gone]);
+    // `inactive` or `failed`: a guest that is still `deactivating` cannot be started.
+    const state =
+      'systemctl show --property=ActiveState --value systemd-nspawn@mail guestree-listen-2525@mail.socket';
+    await lab.run(['sh', '-c', `while ${state} | grep -Eq '^(active|.*activating)$'; do sleep 0.1; done`]);
     expect(await ask(lab, '127.0.0.1', 2525)).toEqual([]);
     await lab.run(['systemctl', 'reset-failed']);
     await lab.run(['machinectl', 'start', 'mail']);

@@ -35,6 +35,11 @@ describe('the .nspawn file', () => {
     expectGolden('ports.nspawn', renderNspawn({ ...MAIL, ports }));
   });
 
+  test('with held ports is the golden one, also without another network', () => {
+    const network = parseNetwork('none');
+    expectGolden('held.nspawn', renderNspawn({ ...MAIL, network, link: 'gt-17' }));
+  });
+
   test('locks the guest in, whatever its network and ports', () => {
     fc.assert(
       fc.property(networks, fc.array(portMappings), (network, ports) => {
