@@ -1,6 +1,7 @@
 import { ensureHostUnits, ensureLinks } from '../apply/host.ts';
 import { recoverGuest } from '../apply/apply.ts';
-import { removeStaleScratch } from '../apply/leftovers.ts';
+import { findDamage, mendEvents } from '../apply/damage.ts';
+import { removeStaleScratch, whenFree } from '../apply/leftovers.ts';
 import { acquireLock } from '../system/lock.ts';
 import { exists } from '../system/files.ts';
 import { Failure } from '../model/failure.ts';
@@ -35,7 +36,8 @@ export const recover: Verb = {
         continue;
       }
       try {
-        app.streams.out(`${name}: interrupted operation ${await recoverGuest({ guest: name }, effects)}\n`);
+        const recovery = await recoverGuest({ guest: name }, effects);
+        if (recovery !== 'nothing') app.streams.out(`${name}: interrupted operation ${recovery}\n`);
       } finally {
         await release();
       }
@@ -44,7 +46,14 @@ export const recover: Verb = {
     await removeStaleScratch(effects);
     if (!boot) await ensureHostUnits(effects);
     let changed = false;
-    for (const name of await app.guests()) if (await ensureLinks(effects, name)) changed = true;
+    for (const name of await app.guests()) {
+      if (await ensureLinks(effects, name)) changed = true;
+      const mended = await whenFree(guestPaths(effects.paths, name).lock, () =>
+        mendEvents(effects.paths, name),
+      );
+      if (mended !== undefined) effects.progress.warning(mended);
+      for (const sentence of await findDamage(effects.paths, name)) effects.progress.warning(sentence);
+    }
     if (changed) await effects.systemd.reload();
     return undefined;
   },
