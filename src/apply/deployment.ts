@@ -1,4 +1,4 @@
-import { lstat, mkdir, opendir, readFile, rm } from 'node:fs/promises';
+import { lstat, opendir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import { renderGeneration, type Generation } from '../model/generation.ts';
@@ -6,7 +6,7 @@ import { parseDefinition } from '../model/definition.ts';
 import type { GuestName } from '../model/names.ts';
 import { baseRef, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
+import { exists, makeDirectories, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
 import { deploymentId, type Deployment } from '../system/ostree.ts';
 import { mergeUserDatabases } from '../tree/users.ts';
 import { replaceWithin } from '../tree/within.ts';
@@ -167,7 +167,7 @@ async function writeGeneration(effects: Effects, record: Generation): Promise<vo
   const root = sysroot.directory(guest, record.deployment);
   const throughAlias = (path: string): string => `${paths.alias}${path.slice(paths.state.length)}`;
   const definition = parseDefinition(guest, record.definition);
-  await mkdir(directory, { recursive: true });
+  await makeDirectories(directory);
   await replaceSymlink(root, join(directory, 'root'));
   const nspawn = renderNspawn({
     name: guest,

@@ -1,8 +1,15 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestName } from '../model/names.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, readLinkOptional, readOptional, replaceSymlink, writeFileAtomic } from '../system/files.ts';
+import {
+  exists,
+  makeDirectories,
+  readLinkOptional,
+  readOptional,
+  replaceSymlink,
+  writeFileAtomic,
+} from '../system/files.ts';
 import {
   RECOVER_UNIT,
   GUARD_UNIT,
@@ -21,7 +28,7 @@ export const prepareHost: Executor<StepArguments['prepare-host']> = {
   async apply(_args, effects) {
     const { paths, pool } = effects;
     for (const directory of ['guests', 'journal', 'scratch', 'cache']) {
-      await mkdir(join(paths.state, directory), { recursive: true, mode: 0o700 });
+      await makeDirectories(join(paths.state, directory), 0o700);
     }
     if (!(await exists(join(pool.path, 'config')))) {
       // A first try that was cut off may have left a part of a repository; it holds nothing yet.

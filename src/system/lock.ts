@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectories } from './files.ts';
 import { Failure } from '../model/failure.ts';
 import { cleanEnvironment } from './run.ts';
 
@@ -22,7 +22,7 @@ export async function isLocked(path: string): Promise<boolean> {
  * from us, is closed. Node has no flock(2) of its own. `wait` waits for the other instead of failing.
  */
 export async function acquireLock(path: string, what: string, wait = false): Promise<() => Promise<void>> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectories(dirname(path));
   const child = spawn(
     'flock',
     [
