@@ -2,6 +2,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { applyPlan, recoverGuest, type Failpoint, type Outcome } from '../apply/apply.ts';
 import type { Effects } from '../apply/effects.ts';
 import { interruptedGuests } from '../apply/journal.ts';
+import { findDamage } from '../apply/damage.ts';
 import { removeStaleScratch } from '../apply/leftovers.ts';
 import { listGuests, observeGuest, observeGuests, requireGuest } from '../apply/observe.ts';
 import { EngineLayering } from '../engines/layering.ts';
@@ -98,6 +99,13 @@ export class App {
   async observe(name: GuestName): Promise<GuestState> {
     await requireGuest(this.effects.paths, name);
     return observeGuest(this.effects.paths, this.effects.systemd, name);
+  }
+
+  /** Warns of files of guests that cannot be read and are passed over. */
+  async tellDamage(names: readonly GuestName[]): Promise<void> {
+    for (const name of names)
+      for (const sentence of await findDamage(this.effects.paths, name))
+        this.effects.progress.warning(sentence);
   }
 
   async observeAll(names: readonly GuestName[]): Promise<GuestState[]> {

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
-import { copyFile, lstat, mkdir, readFile, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, readFile, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { HOST_PLACES } from '../guard/host.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit, GuestName } from '../model/names.ts';
 import { adoptedRef, baseRef, HOST_REPO, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, readOptional, writeFileAtomic } from '../system/files.ts';
+import { exists, makeDirectories, readOptional, writeFileAtomic } from '../system/files.ts';
 import { deploymentId } from '../system/ostree.ts';
 import { overlayEtc, parseMachineId, readMachineId } from '../tree/etc.ts';
 import { parseMountPoints } from '../tree/scratch.ts';
@@ -95,7 +95,7 @@ export const adoptData: Executor<StepArguments['adopt-data']> = {
 async function lookAt(effects: Effects, path: string, view: string): Promise<string | undefined> {
   const source = await directoryWithin(HOST_PLACES.sysroot, path);
   if (source === undefined) return undefined;
-  await mkdir(view, { recursive: true, mode: 0o700 });
+  await makeDirectories(view, 0o700);
   await effects.runner.run('mount', ['--bind', '-o', 'ro', source, view]);
   const real = await realpath(source);
   for (const mounted of parseMountPoints(await readFile('/proc/self/mountinfo', 'utf8'))) {

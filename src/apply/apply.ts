@@ -125,6 +125,8 @@ export async function recoverGuest(
   const journal = journalOf(plan, effects);
   const interrupted = await journal.interrupted();
   if (interrupted === undefined) {
+    const aside = await journal.setAside();
+    if (aside !== undefined) effects.progress.warning(damagedJournal(plan.guest, aside));
     await journal.close();
     return 'nothing';
   }
@@ -143,6 +145,13 @@ export async function recoverGuest(
   }
   await backward(operation, interrupted.begun);
   return 'undone';
+}
+
+function damagedJournal(guest: string | undefined, aside: string): string {
+  const again = 'run the operation that was interrupted once more';
+  return guest === undefined
+    ? `the journal of the pool was damaged; it is kept as ${aside}: ${again}`
+    : `${guest}: its journal was damaged, so that nobody knows what was under way; it is kept as ${aside}. Look at it with: guestree status ${guest}; then ${again}`;
 }
 
 export function shouldFinish({ plan, ended, undoing }: Interrupted): boolean {

@@ -7,7 +7,7 @@ import { channelUnit, portsDirectory, SLOTS, type Slot } from '../units/ports.ts
 import type { Effects } from './effects.ts';
 
 /** Where the held ports of a guest lead now: a symlink PORT -> PORT.SLOT for each (src/units/ports.ts). */
-async function readSlots(guest: GuestName): Promise<Map<number, Slot>> {
+export async function readSlots(guest: GuestName): Promise<Map<number, Slot>> {
   const slots = new Map<number, Slot>();
   const directory = portsDirectory(guest);
   for (const entry of await entries(directory)) {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, opendir, readFile, rm } from 'node:fs/promises';
+import { lstat, opendir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import { renderGeneration, type Generation } from '../model/generation.ts';
@@ -7,7 +7,7 @@ import type { GuestName } from '../model/names.ts';
 import { hostInterface } from '../model/pair.ts';
 import { baseRef, sharedLocks, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
+import { exists, makeDirectories, replaceSymlink, syncDirectory, writeFileAtomic } from '../system/files.ts';
 import { acquireLock } from '../system/lock.ts';
 import { deploymentId, type Deployment } from '../system/ostree.ts';
 import { mergeUserDatabases } from '../tree/users.ts';
@@ -177,7 +177,7 @@ async function writeGeneration(effects: Effects, record: Generation): Promise<vo
   const root = sysroot.directory(guest, record.deployment);
   const throughAlias = (path: string): string => `${paths.alias}${path.slice(paths.state.length)}`;
   const definition = parseDefinition(guest, record.definition);
-  await mkdir(directory, { recursive: true });
+  await makeDirectories(directory);
   await replaceSymlink(root, join(directory, 'root'));
   const pair = definition.listens.length === 0 ? undefined : await claimPair(effects, guest);
   const nspawn = renderNspawn({

@@ -31,15 +31,22 @@ const schema = z.object({
 /** The guest's event log; a line that a power cut left incomplete is passed over. */
 export async function readEvents(path: string): Promise<SwitchEvent[]> {
   const text = (await readOptional(path)) ?? '';
-  return text.split('\n').flatMap((line) => {
-    try {
-      const event = schema.safeParse(JSON.parse(line));
-      if (!event.success) return [];
-      return [{ ...event.data, previous: event.data.previous, downtimeMs: event.data.downtimeMs }];
-    } catch {
-      return [];
-    }
-  });
+  return text.split('\n').flatMap((line) => parseEvent(line) ?? []);
+}
+
+function parseEvent(line: string): SwitchEvent | undefined {
+  try {
+    const event = schema.safeParse(JSON.parse(line));
+    if (!event.success) return undefined;
+    return { ...event.data, previous: event.data.previous, downtimeMs: event.data.downtimeMs };
+  } catch {
+    return undefined;
+  }
+}
+
+/** How many lines of an event log hold something that is no event. */
+export function unreadableEvents(text: string): number {
+  return text.split('\n').filter((line) => line.trim() !== '' && parseEvent(line) === undefined).length;
 }
 
 export async function appendEvent(path: string, event: SwitchEvent): Promise<void> {

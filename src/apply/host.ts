@@ -1,9 +1,16 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestName } from '../model/names.ts';
 import { sharedLocks } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, readLinkOptional, readOptional, replaceSymlink, writeFileAtomic } from '../system/files.ts';
+import {
+  exists,
+  makeDirectories,
+  readLinkOptional,
+  readOptional,
+  replaceSymlink,
+  writeFileAtomic,
+} from '../system/files.ts';
 import { raiseInotifyLimit } from '../system/limits.ts';
 import { acquireLock } from '../system/lock.ts';
 import {
@@ -34,7 +41,7 @@ export const prepareHost: Executor<StepArguments['prepare-host']> = {
   async apply(_args, effects) {
     const { paths } = effects;
     for (const directory of ['guests', 'journal', 'scratch', 'cache']) {
-      await mkdir(join(paths.state, directory), { recursive: true, mode: 0o700 });
+      await makeDirectories(join(paths.state, directory), 0o700);
     }
     const release = await acquireLock(sharedLocks(paths).host, 'the units of the host', true);
     try {

@@ -1,4 +1,4 @@
-import { open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { isGuestName, parseGuestName, type GuestName } from '../model/names.ts';
@@ -77,6 +77,18 @@ export class Journal {
   async close(): Promise<void> {
     await rm(this.#path, { force: true });
     if (await exists(dirname(this.#path))) await syncDirectory(dirname(this.#path));
+  }
+
+  /**
+   * Keeps a journal that cannot be read under another name, and gives that; undefined if there is none. It was written
+   * whole before anything began, so what spoiled it came from outside.
+   */
+  async setAside(): Promise<string | undefined> {
+    if (((await readOptional(this.#path)) ?? '') === '') return undefined;
+    const aside = `${this.#path}.damaged`;
+    await rename(this.#path, aside);
+    await syncDirectory(dirname(this.#path));
+    return aside;
   }
 
   /** What was interrupted, or undefined. A journal that was never written whole means that nothing had begun. */

@@ -34,16 +34,17 @@ async function isGuestree(pid: string): Promise<boolean> {
   return (await readOptional(`/proc/${pid}/cmdline`))?.includes('guestree') === true;
 }
 
-async function whenFree(lock: string, work: () => Promise<void>): Promise<void> {
+/** Does something with a lock held; undefined if somebody else has it, who then sees to what is there. */
+export async function whenFree<T>(lock: string, work: () => Promise<T>): Promise<T | undefined> {
   let release: () => Promise<void>;
   try {
-    release = await acquireLock(lock, 'a scratch directory');
+    release = await acquireLock(lock, 'it');
   } catch (error) {
-    if (error instanceof Failure && error.reason === 'locked') return;
+    if (error instanceof Failure && error.reason === 'locked') return undefined;
     throw error;
   }
   try {
-    await work();
+    return await work();
   } finally {
     await release();
   }

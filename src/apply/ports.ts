@@ -249,11 +249,6 @@ async function frontsOf(guest: GuestName): Promise<string[]> {
   return (/^SOCKETS="(.*)"$/m.exec(text)?.[1] ?? '').split(' ').filter((unit) => unit !== '');
 }
 
-/** The ports stay open when the guest ends, until it is ready again. */
-export async function keepOpen(guest: GuestName): Promise<void> {
-  await writeFile(heldPath(guest), '');
-}
-
 /** Whether a switch is under way, in which the ports stay open while the guest is down. */
 export async function isHeld(guest: GuestName): Promise<boolean> {
   return exists(heldPath(guest));

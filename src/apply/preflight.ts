@@ -1,9 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import type { GuestName } from '../model/names.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, readLinkOptional, readOptional, writeFileAtomic } from '../system/files.ts';
+import { exists, makeDirectories, readLinkOptional, readOptional, writeFileAtomic } from '../system/files.ts';
 import { CommandFailure } from '../system/run.ts';
 import { Inside } from '../system/inside.ts';
 import { PREFLIGHT_SCRATCH, preflightArgv, preflightMachine, preflightUnit } from '../units/preflight.ts';
@@ -46,7 +45,7 @@ async function fly(
   const throughAlias = (path: string): string =>
     `${effects.paths.alias}${path.slice(effects.paths.state.length)}`;
   const scratch = join(places.scratch, 'preflight');
-  for (const directory of PREFLIGHT_SCRATCH) await mkdir(join(scratch, directory), { recursive: true });
+  for (const directory of PREFLIGHT_SCRATCH) await makeDirectories(join(scratch, directory));
   const root = await readLinkOptional(join(places.generations, String(generation), 'root'));
   if (root === undefined)
     throw new Failure('not-found', `generation ${generation} has no deployment`, { guest });

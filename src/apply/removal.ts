@@ -1,7 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepArguments } from '../plan/step.ts';
-import { exists } from '../system/files.ts';
+import { exists, makeDirectories } from '../system/files.ts';
 import { placesOf, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { removeLinks } from './host.ts';
@@ -25,7 +25,7 @@ export const keepData: Executor<StepArguments['keep-data']> = {
   async apply({ guest, directory }, effects) {
     const places = placesOf(effects, guest);
     const sysroot = sysrootOf(effects, guest);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(directory, 0o700);
     const current = await readCurrent(places.current);
     const record = (await readGenerations(places.generations)).find((each) => each.number === current);
     const moves: [from: string, to: string][] = [[sysroot.variable(guest), join(directory, 'var')]];

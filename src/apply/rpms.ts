@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, rm } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
 import { quoted, type GuestName } from '../model/names.ts';
 import { rpmFileName } from '../model/overrides.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, storageFailure, syncDirectory } from '../system/files.ts';
+import { exists, makeDirectories, storageFailure, syncDirectory } from '../system/files.ts';
 import { checksumOf } from '../tree/rpmfile.ts';
 import { placesOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
@@ -14,7 +14,7 @@ import { readGenerations } from './observe.ts';
 export const keepRpms: Executor<StepArguments['keep-rpms']> = {
   async apply({ guest, files }, effects) {
     const directory = placesOf(effects, guest).rpms;
-    await mkdir(directory, { recursive: true, mode: 0o755 });
+    await makeDirectories(directory, 0o755);
     for (const file of files) {
       const target = `${directory}/${rpmFileName(file)}`;
       if (!(await exists(target))) await keep(file.path, target, file.sha256);

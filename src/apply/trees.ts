@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { baseRef, treeRef } from '../model/paths.ts';
 import type { StepArguments } from '../plan/step.ts';
-import { exists, writeFileAtomic } from '../system/files.ts';
+import { exists, makeDirectories, writeFileAtomic } from '../system/files.ts';
 import { placesOf, sharingPool, sysrootOf } from './effects.ts';
 import type { Executor } from './executors.ts';
 import { readCurrent, readDefinition } from './observe.ts';
@@ -13,12 +13,12 @@ export const makeSysroot: Executor<StepArguments['make-sysroot']> = {
     const places = placesOf(effects, guest);
     // Only a first try that was cut off can have left something here: create refuses a guest that exists.
     await rm(places.root, { recursive: true, force: true });
-    await mkdir(places.generations, { recursive: true });
+    await makeDirectories(places.generations);
     await mkdir(places.sysroot);
     const sysroot = sysrootOf(effects, guest);
     await sysroot.init(guest);
     // journald keeps a journal over boots where this directory exists (journald.conf(5), Storage=auto).
-    await mkdir(`${sysroot.variable(guest)}/log/journal`, { recursive: true });
+    await makeDirectories(`${sysroot.variable(guest)}/log/journal`);
     const id = (await readFile('/proc/sys/kernel/random/uuid', 'utf8')).trim().replaceAll('-', '');
     await writeFileAtomic(places.machineId, `${id}\n`);
     return undefined;

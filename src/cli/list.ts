@@ -8,7 +8,9 @@ export const list: Verb = {
   kind: 'reading',
   examples: ['guestree list', 'guestree list --json'],
   async run(app) {
-    const guests = (await app.observeAll(await app.guests())).map(describeGuest);
+    const names = await app.guests();
+    await app.tellDamage(names);
+    const guests = (await app.observeAll(names)).map(describeGuest);
     app.print({ guests }, () =>
       guests.length === 0
         ? 'No guests. Make one with: guestree create NAME --from debian:trixie\n'

@@ -4,8 +4,9 @@ import { recoverGuest } from '../apply/apply.ts';
 import { readDefinition } from '../apply/observe.ts';
 import type { App } from '../app/app.ts';
 import { planActivatePending } from '../plan/operations.ts';
-import { removeStaleScratch } from '../apply/leftovers.ts';
 import type { GuestName } from '../model/names.ts';
+import { findDamage, mendEvents } from '../apply/damage.ts';
+import { removeStaleScratch, whenFree } from '../apply/leftovers.ts';
 import { acquireLock } from '../system/lock.ts';
 import { raiseInotifyLimit } from '../system/limits.ts';
 import { exists } from '../system/files.ts';
@@ -42,7 +43,8 @@ export const recover: Verb = {
         continue;
       }
       try {
-        app.streams.out(`${name}: interrupted operation ${await recoverGuest({ guest: name }, effects)}\n`);
+        const recovery = await recoverGuest({ guest: name }, effects);
+        if (recovery !== 'nothing') app.streams.out(`${name}: interrupted operation ${recovery}\n`);
       } finally {
         await release();
       }
@@ -57,6 +59,11 @@ export const recover: Verb = {
     for (const name of guests) {
       if (await ensureLinks(effects, name)) changed = true;
       if (await mendTimer(app, name)) changed = true;
+      const mended = await whenFree(guestPaths(effects.paths, name).lock, () =>
+        mendEvents(effects.paths, name),
+      );
+      if (mended !== undefined) effects.progress.warning(mended);
+      for (const sentence of await findDamage(effects.paths, name)) effects.progress.warning(sentence);
     }
     if (changed) await effects.systemd.reload();
     return undefined;

@@ -25,6 +25,7 @@ export const status: Verb = {
       given === undefined
         ? await app.observeAll(await app.guests())
         : [await app.observe(parseGuestName(given))];
+    await app.tellDamage(states.map(({ name }) => name));
     const guests = states.map(describeGuest);
     app.print({ guests }, () => guests.map(renderGuest).join('\n'));
     return undefined;

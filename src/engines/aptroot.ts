@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
+import { makeDirectories } from '../system/files.ts';
 import type { Runner, RunResult } from '../system/run.ts';
 import {
   listWithin,
@@ -80,8 +81,8 @@ export class AptRoot {
   static async open(settings: AptSettings, root: BuildRoot, request: AptRequest): Promise<AptRoot> {
     const own = await ownConfiguration(settings, root, request);
     const lists = `${request.cache}/lists/${await sourcesKey(own === undefined ? `${root.merged}/etc/apt` : own)}`;
-    await mkdir(`${lists}/partial`, { recursive: true });
-    await mkdir(`${request.cache}/apt/archives/partial`, { recursive: true });
+    await makeDirectories(`${lists}/partial`);
+    await makeDirectories(`${request.cache}/apt/archives/partial`);
     for (const path of [lists, `${request.cache}/apt`, `${request.cache}/apt/archives`])
       await chmod(path, 0o755);
     await writeNameFiles(root.scratch, request.hostname);

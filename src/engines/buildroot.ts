@@ -1,4 +1,5 @@
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { makeDirectories } from '../system/files.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
 import type { Repo } from '../system/ostree.ts';
@@ -29,7 +30,7 @@ export async function withBuildRoot<T>(
 ): Promise<T> {
   const { pool, tree, scratch } = options;
   await cleanScratch(runner, scratch);
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  await makeDirectories(scratch, 0o700);
   const root: BuildRoot = { lower: `${scratch}/lower`, merged: `${scratch}/merged`, scratch };
   try {
     await pool.checkoutHardlinks(tree, root.lower);

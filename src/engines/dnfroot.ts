@@ -1,6 +1,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
-import { exists } from '../system/files.ts';
+import { exists, makeDirectories } from '../system/files.ts';
 import type { Runner, RunResult } from '../system/run.ts';
 import { findRpmDatabase } from '../tree/rpmdb.ts';
 import { listWithin, readWithin, replaceWithin, statWithin } from '../tree/within.ts';
@@ -86,7 +86,7 @@ export class DnfRoot {
     const database = (await findRpmDatabase(root.merged)) ?? 'usr/lib/sysimage/rpm';
     const macros = [`%_dbpath /${database}`, ...PLUGINS.map((plugin) => `%__transaction_${plugin} %{nil}`)];
     await writeFile(`${root.scratch}/rpm/home/.rpmmacros`, `${macros.join('\n')}\n`);
-    await mkdir(`${request.cache}/dnf`, { recursive: true });
+    await makeDirectories(`${request.cache}/dnf`);
     await chmod(`${request.cache}/dnf`, 0o755);
     await writeNameFiles(root.scratch, request.hostname);
     return new DnfRoot(settings, root, request, await ownProgram(root.merged), unchecked);

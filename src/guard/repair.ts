@@ -1,5 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { exists } from '../system/files.ts';
+import { rm } from 'node:fs/promises';
+import { exists, makeDirectories } from '../system/files.ts';
 import { HostOstree } from '../system/hostostree.ts';
 import { Repo } from '../system/ostree.ts';
 import type { Runner } from '../system/run.ts';
@@ -75,7 +75,7 @@ export async function applyRepair(repair: Repair, effects: RepairEffects): Promi
       return;
     case 'unstage': {
       if (!(await exists(`${pool.path}/config`))) {
-        await mkdir(pool.path, { recursive: true, mode: 0o700 });
+        await makeDirectories(pool.path, 0o700);
         await pool.init();
       }
       await pool.pullLocal(repo.path, repair.commit);

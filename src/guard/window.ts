@@ -1,9 +1,9 @@
-import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { parseStagedDeployment, type StagedDeployment } from '../formats/staged.ts';
 import { Failure } from '../model/failure.ts';
 import { parseCommit, type Commit, type GuestName } from '../model/names.ts';
-import { exists, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
+import { exists, makeDirectories, readOptional, syncDirectory, writeFileAtomic } from '../system/files.ts';
 import { HostOstree } from '../system/hostostree.ts';
 import { Repo } from '../system/ostree.ts';
 import { readRefs } from '../system/refs.ts';
@@ -263,7 +263,7 @@ export class GuardWindow {
 
   async #withOrigin(text: string, use: (path: string) => Promise<void>): Promise<void> {
     const path = `${this.#settings.directory}/origin`;
-    await mkdir(this.#settings.directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(this.#settings.directory, 0o700);
     await writeFileAtomic(path, text);
     try {
       await use(path);

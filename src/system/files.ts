@@ -21,7 +21,7 @@ import { Failure } from '../model/failure.ts';
 export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.new`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectories(dirname(path));
     const file = await open(temporary, 'w', mode);
     try {
       await file.writeFile(content);
@@ -42,7 +42,7 @@ export async function writeFileAtomic(path: string, content: string, mode = 0o64
 export async function replaceSymlink(target: string, path: string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.new`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectories(dirname(path));
     await rm(temporary, { force: true });
     await symlink(target, temporary);
     await rename(temporary, path);
@@ -63,6 +63,27 @@ export async function appendSynced(path: string, text: string): Promise<void> {
     } finally {
       await file.close();
     }
+  } catch (error) {
+    throw storageFailure(error, path);
+  }
+}
+
+/**
+ * A directory with those that lead to it. Node 20 says ENOENT for a recursive mkdir() where the kernel said ENOSPC or
+ * EROFS; a plain mkdir(2) of the first directory that is missing tells what it was.
+ */
+export async function makeDirectories(path: string, mode = 0o777): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode });
+    return;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw storageFailure(error, path);
+  }
+  let missing = path;
+  while (!(await exists(dirname(missing)))) missing = dirname(missing);
+  try {
+    await mkdir(missing, { mode });
+    await mkdir(path, { recursive: true, mode });
   } catch (error) {
     throw storageFailure(error, path);
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectories } from './files.ts';
 import { Failure } from '../model/failure.ts';
 import { cleanEnvironment } from './run.ts';
 
@@ -28,7 +28,7 @@ export async function acquireLock(
   wait = false,
   shared = false,
 ): Promise<() => Promise<void>> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectories(dirname(path));
   const child = spawn(
     'flock',
     [

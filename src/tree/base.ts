@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { makeDirectories } from '../system/files.ts';
 import type { Engine } from '../engines/engine.ts';
 import { Failure } from '../model/failure.ts';
 import type { Commit } from '../model/names.ts';
@@ -120,7 +121,7 @@ export class Bases {
     const { pool, commit, label, scratch } = request;
     const { runner } = this.#settings;
     await cleanScratch(runner, scratch);
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    await makeDirectories(scratch, 0o700);
     try {
       await pool.checkoutHardlinks(commit, `${scratch}/root`);
       return await this.#commit(pool, label, `${scratch}/root`, 'links', commit);
@@ -133,7 +134,7 @@ export class Bases {
     const { pool, scratch, source } = request;
     const { runner } = this.#settings;
     await cleanScratch(runner, scratch);
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    await makeDirectories(scratch, 0o700);
     try {
       const before = await pool.resolve(ref);
       const { commit, warnings } = await (source.kind === 'ostree'

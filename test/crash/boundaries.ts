@@ -26,7 +26,7 @@ export async function succeed(
 }
 
 /** How many steps the operation has now. */
-async function countSteps(lab: Lab, args: readonly string[]): Promise<number> {
+export async function countSteps(lab: Lab, args: readonly string[]): Promise<number> {
   const stdout = await succeed(lab, [...args, '--dry-run']);
   const steps = stdout.split('\n').filter((line) => /^\d+\. /.test(line)).length;
   expect(steps, stdout).toBeGreaterThan(0);

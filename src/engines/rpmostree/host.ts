@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { makeDirectories } from '../../system/files.ts';
 import type { GuardWindow } from '../../guard/window.ts';
 import { windowStateroot } from '../../guard/names.ts';
 import type { Commit } from '../../model/names.ts';
@@ -70,7 +70,7 @@ export class RpmOstreeHostEngine implements Engine {
       return { commit, unchanged: true, registry, warnings };
     };
     if (operations.length === 0) return unchanged(base);
-    await mkdir(request.scratch, { recursive: true, mode: 0o700 });
+    await makeDirectories(request.scratch, 0o700);
     try {
       const configuration = await this.#configuration(request, warnings);
       let changed = false;

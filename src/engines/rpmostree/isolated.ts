@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { makeDirectories } from '../../system/files.ts';
 import { EXIT_UNCHANGED, Failure } from '../../model/failure.ts';
 import type { Commit } from '../../model/names.ts';
 import { rpmFileName } from '../../model/overrides.ts';
@@ -138,7 +139,7 @@ export class RpmOstreeEngine implements Engine {
     const { runner, proxies } = this.#settings;
     const { pool, scratch, hostname, progress } = request;
     await cleanScratch(runner, scratch);
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    await makeDirectories(scratch, 0o700);
     try {
       const old = (await inspectCommit(runner, pool.path, start.tree))?.parent;
       const below = start.tree !== start.base && old !== undefined ? [old] : [];

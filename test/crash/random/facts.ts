@@ -68,8 +68,8 @@ export function script(name: string): string {
   return `${SCRIPTS}/${name}`;
 }
 
-export async function readFacts(lab: Lab): Promise<Facts> {
-  const { stdout } = await lab.run(['node', script('facts.mjs'), STATE]);
+export async function readFacts(lab: Lab, state = STATE): Promise<Facts> {
+  const { stdout } = await lab.run(['node', script('facts.mjs'), state]);
   return JSON.parse(stdout) as Facts;
 }
 

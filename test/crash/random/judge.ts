@@ -3,10 +3,12 @@ import { STATE } from './facts.ts';
 import type { Operation } from './operations.ts';
 
 /** What is wrong with the host by itself: guests that are not whole, and anything that no guest accounts for. */
-export function findUnsound(facts: Facts): string[] {
+export function findUnsound(facts: Facts, state = STATE): string[] {
   const names = Object.keys(facts.guests);
   return [
-    ...names.flatMap((name) => unsoundGuest(name, facts.guests[name]).map((text) => `${name}: ${text}`)),
+    ...names.flatMap((name) =>
+      unsoundGuest(name, facts.guests[name], state).map((text) => `${name}: ${text}`),
+    ),
     ...left('mount', facts.mounts, [
       '/run/guestree/state',
       ...facts.machines.map((name) => `/run/systemd/nspawn/unix-export/${name}`),
@@ -54,7 +56,7 @@ export function findUnsound(facts: Facts): string[] {
   ];
 }
 
-function unsoundGuest(name: string, guest: GuestFacts | undefined): string[] {
+function unsoundGuest(name: string, guest: GuestFacts | undefined, state: string): string[] {
   if (guest === undefined) return [];
   const numbers = numbersOf(guest);
   const current = currentOf(guest);
@@ -75,7 +77,7 @@ function unsoundGuest(name: string, guest: GuestFacts | undefined): string[] {
     ),
     ...numbers.flatMap((number, index) => {
       const record = records[index];
-      const place = `${STATE}/guests/${name}/sysroot/ostree/deploy/${name}/deploy/${record?.deployment ?? ''}`;
+      const place = `${state}/guests/${name}/sysroot/ostree/deploy/${name}/deploy/${record?.deployment ?? ''}`;
       return record?.root === place ? [] : [`generation ${number} points at ${String(record?.root)}`];
     }),
     ...left(
