@@ -2,6 +2,8 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import { hostAddress, sendMail } from '../mail/mail.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
+import { measureInterruptions } from './switches.ts';
+import { measureUpgrades } from './upgrades.ts';
 
 /**
  * Ratios, each against a baseline that is measured in the same run and on the same lab. Every figure is the median of
@@ -177,6 +179,18 @@ async function benchSwitch(lab: Lab, tar: string): Promise<void> {
   record('downtime of a switch ÷ machinectl stop + start', median(switches), median(restarts), 's', 1.1);
 }
 
+async function benchInterruptions(lab: Lab, tar: string): Promise<void> {
+  const { plain, restart, blueGreen, preflight } = await measureInterruptions(lab, tar, 5);
+  record('without a greeting: switch by restart ÷ machinectl stop + start', restart, plain, 's', 1.05);
+  record('without a greeting: blue-green switch ÷ switch by restart', blueGreen, restart, 's', 0.05);
+  console.log(`a preflight takes ${preflight.toFixed(2)} s, before the guest is touched`);
+}
+
+async function benchUpgrades(lab: Lab, tar: string): Promise<void> {
+  const { longest, plain } = await measureUpgrades(lab, tar, 20);
+  record('longest wait in 20 upgrades of postfix ÷ machinectl stop + start', longest, plain, 's', 1.1);
+}
+
 /** Against a tenth of an upgrade that finds nothing, or five `ostree admin status`, whichever is more. */
 async function benchGuard(lab: Lab, tar: string): Promise<void> {
   const bundle = '/var/tmp/fingerprints.mjs';
@@ -222,6 +236,8 @@ const BENCHES = {
   layering: benchLayering,
   guard: benchGuard,
   switch: benchSwitch,
+  interruptions: benchInterruptions,
+  upgrades: benchUpgrades,
   many: benchMany,
 };
 
