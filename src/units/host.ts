@@ -14,7 +14,9 @@ export const GUARD_UNIT = 'guestree-guard.service';
  *
  * - AssertPathExists=: without its .nspawn file a guest would be started by the template's defaults, that is writable.
  * - ExecStartPre= waits until machined has given back the name of the machine that was just stopped, the cause of
- *   "Machine already exists" on a quick restart (systemd#24045). Then it deletes the link for held ports, if the kernel
+ *   "Machine already exists" on a quick restart (systemd#24045). Then it takes away what an nspawn that was killed has
+ *   left, which would make the next one refuse: "Mount point /run/systemd/nspawn/unix-export/… exists already" (seen on
+ *   systemd 257). Then it deletes the link for held ports, if the kernel
  *   has not got to it yet: nspawn leaves that to the end of the guest's network namespace, which comes at any time.
  *   Held ports are asked for here and not by Wants=: `machinectl start` leaves out what would change a job that is
  *   queued (StartUnit() with the mode "fail"; transaction.c, transaction_minimize_impact()), and right after a stop there
@@ -34,11 +36,17 @@ export function renderStaticDropIn(name: GuestName, state: string, nspawn = '/et
   const wait =
     'n=0; while [ $$n -lt 500 ] && machinectl show %i >/dev/null 2>&1; do n=$$((n+1)); sleep 0.02; done';
   const pair = '/run/guestree/ports/%i/pair';
+  const exported = '/run/systemd/nspawn/unix-export/%i';
+  const unexport = `[ ! -e ${exported} ] || umount ${exported}`;
   const unlink = '[ ! -e /sys/class/net/$$INTERFACE ] || ip link delete $$INTERFACE';
   const start =
     'systemctl --no-block restart guestree-link@%i.service; systemctl --no-block start guestree-ports@%i.service';
   const ports = `. ${pair}; ${unlink}; ${start}`;
-  unit.add('Service', 'ExecStartPre', `-/bin/sh -c '${wait}; if [ -e ${pair} ]; then ${ports}; fi'`);
+  unit.add(
+    'Service',
+    'ExecStartPre',
+    `-/bin/sh -c '${wait}; ${unexport}; if [ -e ${pair} ]; then ${ports}; fi'`,
+  );
   unit.add('Service', 'ExecStartPre', `-/bin/sh ${argument(`${state}/${BOOT_SCRIPT}`)} %i`);
   unit.add('Service', 'NotifyAccess', 'exec');
   unit.add('Service', 'TimeoutStartSec', '5min');

@@ -132,7 +132,7 @@ export function renderPortsTemplate(): string {
     .add('Service', 'EnvironmentFile', `${directory}/pair`)
     .add('Service', 'ExecStart', `/bin/sh -c 'exec sleep infinity 3<>${directory}/gate'`)
     .add('Service', 'ExecStartPost', `-/bin/rm -f ${directory}/held`)
-    .add('Service', 'ExecStartPost', '-systemctl --no-block start $SOCKETS')
+    .add('Service', 'ExecStartPost', '-systemctl start $SOCKETS')
     .add(
       'Service',
       'ExecStopPost',

@@ -53,6 +53,7 @@ export function preflightArgv(facts: PreflightFacts): string[] {
   const scratch = parseCleanPath(facts.scratch);
   const overlay = (lower: string, name: string): string =>
     `mount -t overlay -o lowerdir=${lower},upperdir=/run/guestree/scratch/${name},workdir=/run/guestree/scratch/${name}.work,userxattr overlay /${name}`;
+  const exported = `/run/systemd/nspawn/unix-export/${preflightMachine(guest)}`;
   const masks = WAITING_FOR_NETWORK.map((unit) => `systemd.mask=${unit}`).join(' ');
   const init = 'for i in /usr/lib/systemd/systemd /lib/systemd/systemd /sbin/init; do [ -x $i ] && exec $i';
   const script = `set -e; ${overlay('/etc', 'etc')}; ${overlay('/run/guestree/var', 'var')}; ${init} ${masks}; done; exit 127`;
@@ -65,6 +66,8 @@ export function preflightArgv(facts: PreflightFacts): string[] {
       `--property=TimeoutStartSec=${timeout}s`,
       '--property=TimeoutStopSec=10s',
     ],
+    // systemd-nspawn that was killed leaves this mounted, and since 253 refuses to start while it is there.
+    `--property=ExecStartPre=-/bin/sh -c "[ ! -e ${exported} ] || umount ${exported}"`,
     // Whatever becomes of guestree, no preflight outlives its purpose.
     `--property=RuntimeMaxSec=${timeout + 3600}s`,
     '--',

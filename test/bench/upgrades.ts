@@ -8,7 +8,7 @@ const STATE = '/sysroot/ostree/guestree';
 /**
  * Upgrades of a real mail server in a row, each to a newer package of it, while a client opens an SMTP connection every
  * 20 ms and completes HELO and QUIT. Nothing of it needs the network: the guest knows a repository of the host alone.
- * @returns seconds: the longest wait of any client, and the median of what a plain stop and start costs the same client
+ * @returns seconds: the longest wait of any client, and the longest time that plain stops and starts cost the same client
  */
 export async function measureUpgrades(
   lab: Lab,
@@ -28,7 +28,7 @@ export async function measureUpgrades(
   const stopAndStart =
     'machinectl stop post; while machinectl show post >/dev/null 2>&1; do sleep 0.02; done; machinectl start post; systemctl start systemd-nspawn@post guestree-ports@post';
   const plain: number[] = [];
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 8; round++) {
     const { gap } = await visitDuring(lab, TARGETS, async () => {
       await run('sh', '-c', stopAndStart);
     });
@@ -54,5 +54,5 @@ export async function measureUpgrades(
   if (total.refused + total.early > 0 || total.total === 0)
     throw new Error('connections were refused or broken');
   await run('guestree', 'remove', 'post', '--yes');
-  return { longest, plain: plain.sort((a, b) => a - b)[2] ?? NaN };
+  return { longest, plain: Math.max(...plain) };
 }
