@@ -40,29 +40,37 @@ async function forward(
   for (const [index, step] of plan.steps.entries()) {
     if (index < from) continue;
     failpoint(`before:${index}`);
-    await journal.mark('begin', index);
-    effects.progress.step(index + 1, plan.steps.length, plan.guest, describe(step));
     let result: 'unchanged' | undefined;
     try {
+      await journal.mark('begin', index);
+      effects.progress.step(index + 1, plan.steps.length, plan.guest, describe(step));
       if (effects.interrupted()) throw new Failure('failed', `interrupted before: ${describe(step)}`);
       result = await executorOf(step).apply(step, effects, run);
+      if (result !== 'unchanged') await journal.mark('end', index);
     } catch (error) {
       if (isForwardOnly(plan)) throw keptForRecovery(error, plan);
       effects.progress.detail(`failed; undoing: ${describe(step)}`);
-      await backward(plan, index, journal, effects, run, failpoint);
-      throw error;
+      const [failure] = await backward(plan, index, journal, effects, run, failpoint);
+      if (failure === undefined) throw error;
+      effects.progress.warning(`not everything could be undone: ${messageOf(failure)}`);
+      throw keptForRecovery(error, plan);
     }
     if (result === 'unchanged') {
-      await backward(plan, index, journal, effects, run, failpoint);
+      const [failure] = await backward(plan, index, journal, effects, run, failpoint);
+      if (failure !== undefined) throw keptForRecovery(failure, plan);
       return { result, downtimeMs: undefined };
     }
-    await journal.mark('end', index);
     failpoint(`after:${index}`);
   }
   await journal.close();
   return { result: 'done', downtimeMs: run.downtimeMs };
 }
 
+/**
+ * Undoes every step, also after one that could not be undone, or not be written to the journal: on a disk that is full or
+ * read-only the guest is to be started again all the same. The journal stays then, and recovery does it once more.
+ * @returns what failed
+ */
 async function backward(
   plan: Plan,
   from: number,
@@ -70,15 +78,18 @@ async function backward(
   effects: Effects,
   run: Run,
   failpoint: Failpoint,
-): Promise<void> {
+): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  const note = (error: unknown): void => void failures.push(error);
   for (let index = Math.min(from, plan.steps.length - 1); index >= 0; index--) {
     const step = plan.steps[index];
     if (step === undefined) continue;
-    await journal.mark('undo', index);
+    await journal.mark('undo', index).catch(note);
     failpoint(`undo:${index}`);
-    await executorOf(step).undo?.(step, effects, run);
+    await executorOf(step).undo?.(step, effects, run).catch(note);
   }
-  await journal.close();
+  if (failures.length === 0) await journal.close();
+  return failures;
 }
 
 /** What recovery did with an interrupted plan. */
@@ -112,7 +123,8 @@ export async function recoverGuest(
     await forward(interrupted.plan, interrupted.ended + 1, journal, effects, run, failpoint);
     return 'finished';
   }
-  await backward(interrupted.plan, interrupted.begun, journal, effects, run, failpoint);
+  const [failure] = await backward(interrupted.plan, interrupted.begun, journal, effects, run, failpoint);
+  if (failure !== undefined) throw keptForRecovery(failure, interrupted.plan);
   return 'undone';
 }
 
@@ -137,6 +149,10 @@ function journalOf(plan: Pick<Plan, 'guest'>, effects: Effects): Journal {
   const path =
     plan.guest === undefined ? `${effects.paths.state}/journal/.pool` : placesOf(effects, plan.guest).journal;
   return new Journal(path);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function keptForRecovery(error: unknown, plan: Plan): unknown {
