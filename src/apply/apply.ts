@@ -47,21 +47,22 @@ async function forward(operation: Operation, from: number): Promise<Outcome> {
   for (const [index, step] of plan.steps.entries()) {
     if (index < from) continue;
     failpoint(`before:${index}`);
-    await journal.mark('begin', index);
-    effects.progress.step(index + 1, plan.steps.length, plan.guest, describe(step));
     let result: 'unchanged' | undefined;
     try {
+      await journal.mark('begin', index);
+      effects.progress.step(index + 1, plan.steps.length, plan.guest, describe(step));
       if (effects.interruption.aborted && !isCommitted(plan, index - 1))
         throw new Failure('interrupted', `interrupted before: ${describe(step)}`);
       result = await perform(step, effects, run);
+      if (result !== 'unchanged') await journal.mark('end', index);
     } catch (error) {
       throw await failed(operation, index, error);
     }
     if (result === 'unchanged') {
-      await backward(operation, index);
+      const [failure] = await backward(operation, index);
+      if (failure !== undefined) throw keptForRecovery(failure, plan);
       return { result, downtimeMs: undefined };
     }
-    await journal.mark('end', index);
     failpoint(`after:${index}`);
   }
   await journal.close();
@@ -91,23 +92,37 @@ async function failed(operation: Operation, index: number, error: unknown): Prom
   if (step === undefined) return error;
   if (isForwardOnly(plan)) return keptForRecovery(error, plan);
   effects.progress.detail(`failed; undoing: ${describe(step)}`);
-  const verdict = effects.interruption.aborted ? undefined : await judgeFailure(plan, step, error, effects);
-  await backward(operation, index);
-  if (verdict !== undefined) await tellFailure(verdict, effects, run);
-  return explain(error, operation, index);
+  const note = (failure: unknown): undefined =>
+    void effects.progress.warning(`not everything could be undone: ${messageOf(failure)}`);
+  const verdict = effects.interruption.aborted
+    ? undefined
+    : await judgeFailure(plan, step, error, effects).catch(note);
+  const [failure] = await backward(operation, index);
+  if (verdict !== undefined) await tellFailure(verdict, effects, run).catch(note);
+  if (failure === undefined) return explain(error, operation, index);
+  note(failure);
+  return keptForRecovery(error, plan);
 }
 
-async function backward(operation: Operation, from: number): Promise<void> {
+/**
+ * Undoes every step, also after one that could not be undone, or not be written to the journal: on a disk that is full or
+ * read-only the guest is to be started again all the same. The journal stays then, and recovery does it once more.
+ * @returns what failed
+ */
+async function backward(operation: Operation, from: number): Promise<unknown[]> {
   const { plan, journal, effects, run, failpoint } = operation;
+  const failures: unknown[] = [];
+  const note = (error: unknown): void => void failures.push(error);
   const kept = lastKept(plan, from - 1);
   for (let index = Math.min(from, plan.steps.length - 1); index > kept; index--) {
     const step = plan.steps[index];
     if (step === undefined) continue;
-    await journal.mark('undo', index);
+    await journal.mark('undo', index).catch(note);
     failpoint(`undo:${index}`);
-    await executorOf(step).undo?.(step, effects, run);
+    await executorOf(step).undo?.(step, effects, run).catch(note);
   }
-  await journal.close();
+  if (failures.length === 0) await journal.close();
+  return failures;
 }
 
 /** What recovery did with an interrupted plan. */
@@ -143,7 +158,8 @@ export async function recoverGuest(
     await forward(operation, interrupted.ended + 1);
     return 'finished';
   }
-  await backward(operation, interrupted.begun);
+  const [failure] = await backward(operation, interrupted.begun);
+  if (failure !== undefined) throw keptForRecovery(failure, interrupted.plan);
   return 'undone';
 }
 
@@ -205,6 +221,10 @@ function explain(error: unknown, { plan, effects, run }: Operation, index: numbe
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...guest,
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function keptForRecovery(error: unknown, plan: Plan): unknown {
