@@ -92,8 +92,9 @@ async function failed(operation: Operation, index: number, error: unknown): Prom
   if (step === undefined) return error;
   if (isForwardOnly(plan)) return keptForRecovery(error, plan);
   effects.progress.detail(`failed; undoing: ${describe(step)}`);
-  const note = (failure: unknown): undefined =>
-    void effects.progress.warning(`not everything could be undone: ${messageOf(failure)}`);
+  const note = (failure: unknown): undefined => {
+    effects.progress.warning(`not everything could be undone: ${messageOf(failure)}`);
+  };
   const verdict = effects.interruption.aborted
     ? undefined
     : await judgeFailure(plan, step, error, effects).catch(note);
