@@ -2,7 +2,6 @@ import * as z from 'zod';
 
 /** What an unattended upgrade can come to. */
 const RUN_RESULTS = ['switched', 'staged', 'waiting', 'unchanged', 'held', 'failed'] as const;
-export type RunResult = (typeof RUN_RESULTS)[number];
 
 /** What came of the last unattended upgrade of a guest: `STATE/guests/NAME/unattended.json`. */
 const schema = z.object({
