@@ -8,7 +8,7 @@ const HOST = 64;
 const GUEST = 32;
 
 /** How many inotify instances a host with so many guests should allow. */
-function inotifyInstances(guests: number): number {
+export function inotifyInstances(guests: number): number {
   return HOST + GUEST * guests;
 }
 
