@@ -6,7 +6,8 @@ import { startLab, type Lab, type Output } from './lab.ts';
 const COUNT = 50;
 const NAMES = Array.from({ length: COUNT }, (_, index) => `g${index + 1}`);
 const UNITS = NAMES.map((name) => `systemd-nspawn@${name}.service`);
-const POOL = '/sysroot/ostree/guestree/pool';
+const STATE = '/sysroot/ostree/guestree';
+const POOL = `${STATE}/pool`;
 const REPO = '/var/tmp/base-repo';
 const FROM = ['--from', 'ostree:small', '--repo', REPO];
 let lab: Lab;
@@ -74,11 +75,12 @@ async function bootTimes(): Promise<number[]> {
 
 test('are made at the same time, while the pool is cleaned up again and again', async () => {
   // Nothing is prepared: the pool, the units and the base are made by whoever comes first.
-  // A guest that is worked on at that moment is left out (6) and not waited for.
+  // Cleaned up is while the base is imported and the first guests are made of it. A guest that is worked on at that
+  // moment is left out (6) and not waited for.
   const out = await succeed(
-    `(while [ ! -e /var/tmp/made ]; do guestree cleanup || [ $? = 6 ] || echo FAILED; sleep 2; done) >/var/tmp/cleanup 2>&1 &
+    `(while [ ! -e ${STATE}/guests/g8/current ]; do guestree cleanup || [ $? = 6 ] || echo FAILED; sleep 1; done) >/var/tmp/cleanup 2>&1 &
      printf '%s\\n' ${NAMES.join(' ')} | xargs -P 4 -I{} guestree create {} ${FROM.join(' ')} --network none
-     touch /var/tmp/made; wait; guestree cleanup; ! grep -B5 FAILED /var/tmp/cleanup`,
+     wait; guestree cleanup; ! grep -B5 FAILED /var/tmp/cleanup`,
   );
   expect(out.split('\n').filter((line) => line.includes('generation 1 made'))).toHaveLength(COUNT);
   expect((await guests()).map(({ name }) => name).sort()).toEqual([...NAMES].sort());
