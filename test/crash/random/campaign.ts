@@ -25,7 +25,10 @@ export interface CampaignOptions {
 }
 
 /** A promise that did not hold, with everything that was seen. */
-class Broken extends Error {}
+class Broken extends Error {
+  /** What had been cut until then. */
+  tally: Tally | undefined;
+}
 
 /** Milliseconds that operations take before any was measured. */
 const FIRST_GUESS = 3000;
@@ -77,9 +80,14 @@ class Campaign {
       } catch (error) {
         const text =
           error instanceof Error ? (error instanceof Broken ? error.message : (error.stack ?? '')) : '';
-        throw new Broken(`round ${round} on ${this.#options.suite}:\n${this.#log.join('\n')}\n${text}`, {
-          cause: error,
-        });
+        const broken = new Broken(
+          `round ${round} on ${this.#options.suite}:\n${this.#log.join('\n')}\n${text}`,
+          {
+            cause: error,
+          },
+        );
+        broken.tally = this.#tally;
+        throw broken;
       }
     }
     await this.#checkRepositories();
@@ -294,7 +302,7 @@ class Campaign {
   async #waitForProcesses(round: number): Promise<void> {
     const group = `/sys/fs/cgroup/system.slice/crash-cut-${round}.service/cgroup.procs`;
     const wait =
-      'n=0; while [ -s "$1" ] && [ -n "$(cat "$1")" ] && [ $n -lt 1200 ]; do n=$((n+1)); sleep 0.1; done';
+      'n=0; while [ -n "$(cat "$1" 2>/dev/null)" ] && [ $n -lt 1200 ]; do n=$((n+1)); sleep 0.1; done';
     await this.#lab.run(['sh', '-c', wait, 'wait', group], { timeout: 180_000 });
   }
 

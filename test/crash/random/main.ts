@@ -58,7 +58,8 @@ const total = new Tally();
 for (const [index, result] of results.entries()) {
   if (result.status === 'fulfilled') total.add(result.value);
   else {
-    const { message } = result.reason as Error;
+    const { message, tally } = result.reason as Error & { tally?: Tally };
+    if (tally !== undefined) total.add(tally);
     console.error(`\nBROKEN: ${message}\nAgain with: ${repeatLine(seeds[index] ?? first, count)}`);
     process.exitCode = 1;
   }
