@@ -42,7 +42,8 @@ export interface Definition {
 /** Half a second: what is short ends, and what is long does not make everybody else wait. */
 export const DRAIN_SECONDS = 0.5;
 
-const KEYS: Readonly<Record<string, readonly string[]>> = {
+/** Sections with their keys; `[Check NAME]` has CHECK_KEYS. */
+export const KEYS: Readonly<Record<string, readonly string[]>> = {
   Guest: ['From', 'Mirror', 'Repo', 'Remote', 'Engine'],
   Network: ['Mode', 'Port', 'Listen'],
   Switch: [...SWITCH_KEYS, 'DrainSec'],

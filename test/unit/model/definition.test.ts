@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseDefinition, renderDefinition } from '../../../src/model/definition.ts';
+import { CHECK_KEYS } from '../../../src/model/check.ts';
+import { KEYS, parseDefinition, renderDefinition } from '../../../src/model/definition.ts';
 import { parseGuestName } from '../../../src/model/names.ts';
 import { DEFAULT_SWITCHING } from '../../../src/model/switching.ts';
 import { failureOf, unlessRefused } from '../failures.ts';
@@ -159,4 +161,13 @@ describe('a definition', () => {
       }),
     );
   });
+});
+
+test('every section and key is told in docs/definition.md', () => {
+  const text = readFileSync(new URL('../../../docs/definition.md', import.meta.url), 'utf8');
+  for (const [section, keys] of Object.entries({ ...KEYS, 'Check NAME': CHECK_KEYS })) {
+    const [, part = ''] = text.split(`## [${section}]`);
+    const [own = ''] = part.split('\n## ');
+    for (const key of keys) expect(own, `[${section}] ${key}`).toContain(`\`${key}=\``);
+  }
 });
