@@ -59,7 +59,7 @@ async function hold(effects: Effects, guest: GuestName, seconds: number): Promis
   await closeChannels(effects, guest);
   const since = performance.now();
   const before = await movePorts(effects, guest, 'other');
-  await drain(guest, before, seconds);
+  await drain(effects, guest, before, seconds);
   return since;
 }
 

@@ -27,6 +27,7 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     await installGreeter(lab, 'mail', 25);
   });
   afterAll(async () => {
+    console.log((await lab.journal(['-t', 'systemd-socket-proxyd', '-o', 'short-precise'])).slice(0, 6000));
     await lab.dispose();
   });
 
@@ -103,6 +104,18 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     await happily('restart', 'mail');
     expect(await slow).toEqual(['220 mail', '250 ok', '221 bye']);
     await lab.run(['sh', '-c', "sed -i '/Switch/d;/DrainSec/d' /etc/guestree/mail.guest"]);
+  });
+
+  test('a guest that takes longer than DrainSec= to greet still greets everybody', async () => {
+    const delay = (script: string): Promise<void> => happily('exec', 'mail', '--', 'sh', '-c', script);
+    await delay('echo 0.8 >/etc/greeter.delay');
+    const seen = await visitDuring(lab, targets, async () => {
+      await happily('restart', 'mail');
+      await happily('rollback', 'mail');
+    });
+    await happily('rollback', 'mail');
+    await delay('rm -f /etc/greeter.delay');
+    expectAllServed(seen);
   });
 
   test('a port that the definition names later is there from the next generation on, and not before or after', async () => {

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# greeter.pl PORT TEXT: a mail server's first words, and nothing more. Each connection gets a process of its own, and
-# ends with QUIT. "WHO" tells the address of the client, "SLOW" answers after two seconds.
+# greeter.pl PORT TEXT: a mail server's first words, and nothing more. It greets each connection, in a process of its own,
+# after the seconds in /etc/greeter.delay, and QUIT ends it. WHO tells the address of the client, SLOW answers after two
+# seconds.
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -12,6 +13,7 @@ while (1) {
   my $child = fork;
   next if $child;
   $client->autoflush(1);
+  if (open my $delay, '<', '/etc/greeter.delay') { select undef, undef, undef, <$delay>; }
   print $client "220 $text\r\n";
   while (defined(my $line = <$client>)) {
     if ($line =~ /^QUIT/) { print $client "221 bye\r\n"; exit 0; }
