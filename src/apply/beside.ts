@@ -68,7 +68,7 @@ async function move(effects: Effects, guest: GuestName, to: 'own' | 'next'): Pro
   if (to === 'next') await keepOpen(guest);
   else await closeChannels(effects, guest);
   const before = await movePorts(effects, guest, to === 'next' ? 'next' : 'a');
-  await drain(guest, before, drainSeconds);
+  await drain(effects, guest, before, drainSeconds);
 }
 
 /** Whether clients reach the instance beside the guest, so that the guest can be stopped without anybody waiting. */

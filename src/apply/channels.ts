@@ -67,6 +67,7 @@ export async function drain(
 ): Promise<number> {
   const sockets = new Set([...slots].map(([port, slot]) => `${portsDirectory(guest)}/${port}.${slot}`));
   const pair = await readPair(effects, guest);
+  const side = [...slots.values()].includes('next') ? 'next' : 'own';
   const last = performance.now() + seconds * 1000 * PATIENCE;
   let end = performance.now() + seconds * 1000;
   let fewest = Infinity;
@@ -74,7 +75,7 @@ export async function drain(
     const left = countConnections(await readFile('/proc/net/unix', 'utf8'), sockets);
     if (left === 0 || pair === undefined || performance.now() >= last) return left;
     if (performance.now() >= end || fewest !== Infinity) {
-      const waiting = left - (await countAnswered(effects, guestAddress(pair, 'own')));
+      const waiting = left - (await countAnswered(effects, guestAddress(pair, side)));
       if (waiting <= 0) return left;
       if (waiting < fewest) {
         fewest = waiting;
