@@ -5,6 +5,7 @@ import type { StepArguments } from '../plan/step.ts';
 import { exists, makeDirectories, readLinkOptional, readOptional, writeFileAtomic } from '../system/files.ts';
 import { CommandFailure } from '../system/run.ts';
 import { Inside } from '../system/inside.ts';
+import { tellStartFailure } from '../system/startfailure.ts';
 import { PREFLIGHT_SCRATCH, preflightArgv, preflightMachine, preflightUnit } from '../units/preflight.ts';
 import { placesOf, sysrootOf, type Effects } from './effects.ts';
 import type { Executor } from './executors.ts';
@@ -61,7 +62,7 @@ async function fly(
     await effects.runner.run(program, args);
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
-    const why = `it did not become ready: ${await effects.systemd.lastLog(preflightUnit(guest))}`;
+    const why = tellStartFailure(await effects.systemd.lastLog(preflightUnit(guest)));
     return { passed: false, failedUnits: [], checks: [], milliseconds: 0, why };
   }
   const left = switching.preflightTimeout - (performance.now() - begun) / 1000;

@@ -3,6 +3,7 @@ import { Failure } from '../model/failure.ts';
 import type { GuestName } from '../model/names.ts';
 import { machineUnit } from '../model/paths.ts';
 import { isErrno } from './files.ts';
+import { tellStartFailure } from './startfailure.ts';
 import { CommandFailure, CommandTimeout, type Runner } from './run.ts';
 
 /** What systemd says of the unit that boots a guest. */
@@ -114,11 +115,15 @@ export class Systemd {
         });
       }
       if (!(error instanceof CommandFailure)) throw error;
-      throw new Failure('start-failed', `the guest did not start: ${await this.lastLog(machineUnit(name))}`, {
-        guest: name,
-        cause: error,
-        hint: `See: journalctl -u ${machineUnit(name)}`,
-      });
+      throw new Failure(
+        'start-failed',
+        `the guest did not start: ${tellStartFailure(await this.lastLog(machineUnit(name)))}`,
+        {
+          guest: name,
+          cause: error,
+          hint: `See: journalctl -u ${machineUnit(name)}`,
+        },
+      );
     }
   }
 

@@ -159,8 +159,8 @@ beforeEach(async () => {
 
 test.each([
   ['a bad configuration', /the unit postfix.* failed/],
-  ['a unit that never gets ready', /it did not become ready/],
-  ['an init that dies', /it did not become ready/],
+  ['a unit that never gets ready', /it was not ready in time/],
+  ['an init that dies', /it ended before it was ready/],
 ] as const)('%s is stopped at the preflight, and the mail service never notices', async (fault, why) => {
   await publish(fault);
   const probes = await probed(async () => {
@@ -184,7 +184,7 @@ test.each([
 });
 
 test.each([
-  ['an init that dies', 'start', /did not start|was not ready/],
+  ['an init that dies', 'start', /did not start: it ended before it was ready/],
   ['a bad configuration', 'health', /the unit postfix.* failed/],
 ] as const)('%s is rolled back after a switch without a preflight', async (fault, phase, why) => {
   await publish(fault);
