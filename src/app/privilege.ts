@@ -30,11 +30,8 @@ const DEBIAN: Readonly<Record<string, string>> = {
   systemctl: 'systemd',
   unshare: 'util-linux',
   flock: 'util-linux',
-<<<<<<< ours
   ip: 'iproute2',
-=======
   setpriv: 'util-linux',
->>>>>>> theirs
 };
 
 const MARK = 'GUESTREE_NAMESPACE';

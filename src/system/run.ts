@@ -232,20 +232,8 @@ function notStarted(
     originalMessage?: string | undefined;
   },
 ): Failure {
-<<<<<<< ours
-  if (result.code === 'ENOENT') {
-    const from = PACKAGES[program];
-    return new Failure('missing-program', `the program "${program}" is not installed`, {
-      hint:
-        from === undefined ? `Install ${program}.` : `Install it, for example with: apt-get install ${from}`,
-    });
-  }
-  if (result.timedOut) return new CommandTimeout(program, line);
-=======
   if (result.code === 'ENOENT') return notInstalled(program);
-  if (result.timedOut)
-    return new Failure('failed', `${program} did not finish in time`, { hint: `It was: ${line}` });
->>>>>>> theirs
+  if (result.timedOut) return new CommandTimeout(program, line);
   if (result.signal !== undefined) {
     return new Failure('failed', `${program} was ended by ${result.signal}`, { hint: `It was: ${line}` });
   }
