@@ -30,6 +30,7 @@ const DEBIAN: Readonly<Record<string, string>> = {
   systemctl: 'systemd',
   unshare: 'util-linux',
   flock: 'util-linux',
+  setpriv: 'util-linux',
 };
 
 const MARK = 'GUESTREE_NAMESPACE';

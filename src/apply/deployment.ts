@@ -83,6 +83,13 @@ export const mergeEtc: Executor<StepArguments['merge-etc']> = {
     await removeUnrecorded(effects, guest);
     return undefined;
   },
+  async undo({ guest, generation }, effects) {
+    // The record is written last: what was written before it may tell of a deployment that goes now.
+    const records = await readGenerations(placesOf(effects, guest).generations);
+    const record = records.find((each) => each.number === generation);
+    if (record !== undefined) await writeGeneration(effects, record);
+    await removeUnrecorded(effects, guest);
+  },
 };
 
 export const retire: Executor<StepArguments['retire']> = {
@@ -136,6 +143,7 @@ async function makeDeployment(
 /** Undeploys what belongs to no generation: of a step that was cut off or undone, or of a generation that was retired. */
 async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<void> {
   const sysroot = sysrootOf(effects, guest);
+  await sysroot.forgetOrigin();
   const records = await readGenerations(placesOf(effects, guest).generations);
   const recorded = new Set(records.map((each) => each.deployment));
   while (await sysroot.hasOthers(guest, recorded)) {

@@ -105,7 +105,16 @@ function declare(
     requireRoot(verb.name);
     const app = new App(flags, environment);
     if (verb.kind === 'changing')
-      requirePrograms(['ostree', 'systemctl', 'systemd-nspawn', 'machinectl', 'flock', 'unshare', 'mount']);
+      requirePrograms([
+        'ostree',
+        'systemctl',
+        'systemd-nspawn',
+        'machinectl',
+        'flock',
+        'unshare',
+        'setpriv',
+        'mount',
+      ]);
     if (verb.writesState === true) {
       const code = await enterNamespace(app.effects.runner, app.effects.paths.state, environment);
       if (code !== undefined) {

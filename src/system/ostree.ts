@@ -292,17 +292,26 @@ export class Sysroot {
    * ostree-sysroot.c), so there is no moment at which it is listed and not pinned.
    */
   async deploy(stateroot: string, refOrCommit: string): Promise<string> {
-    const origin = `${this.path}/origin`;
+    const origin = this.#origin;
     await writeFile(origin, `[origin]\nrefspec=${refOrCommit}\n\n[libostree-transient]\npinned=true\n`);
     const options = [`--os=${stateroot}`, `--origin-file=${origin}`, '--retain', '--no-prune'];
     try {
       await this.#admin(['deploy', ...options, refOrCommit]);
     } finally {
-      await rm(origin, { force: true });
+      await this.forgetOrigin();
     }
     const [first] = await this.#bootEntries();
     if (first?.target === undefined) throw new Failure('failed', `ostree made no deployment in ${this.path}`);
     return first.target.id;
+  }
+
+  get #origin(): string {
+    return `${this.path}/origin`;
+  }
+
+  /** Removes the origin file that a deploy() that was cut off left. */
+  async forgetOrigin(): Promise<void> {
+    await rm(this.#origin, { force: true });
   }
 
   /** Whether there are directories of deployments other than these, listed by ostree or left by a cut-off deploy. */

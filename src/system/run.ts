@@ -52,6 +52,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   umount: 'mount',
   unshare: 'util-linux',
   flock: 'util-linux',
+  setpriv: 'util-linux',
 };
 
 /** The user's environment that programs may see: proxies and the terminal. */
@@ -80,6 +81,15 @@ export function cleanEnvironment(
   };
 }
 
+/**
+ * A program dies with this process, however that ends (PR_SET_PDEATHSIG(2const)): what a killed guestree had begun must
+ * not go on beside the command that takes it back. setpriv(1) becomes the program, so there is no process in between.
+ */
+const TIED = ['setpriv', '--pdeathsig=KILL', '--'] as const;
+
+/** What setpriv says, with exit code 127, of a program that is not there (errexec() in util-linux). */
+const UNKNOWN = /^setpriv: failed to execute .*: No such file or directory$/m;
+
 /** argv as one line for a shell. */
 export function pasteable(program: string, args: readonly string[]): string {
   return [program, ...args].map(shellQuote).join(' ');
@@ -95,7 +105,9 @@ export function createRunner(log: CommandLog, outer: Readonly<Record<string, str
     async run(program, args, options = {}) {
       const line = pasteable(program, args);
       log.started(line);
-      const child = execa(program, args, {
+      const [file, ...words] =
+        options.interactive === true ? [program, ...args] : [...TIED, program, ...args];
+      const child = execa(file, words, {
         env: { ...base, ...options.env },
         extendEnv: false,
         reject: false,
@@ -114,6 +126,7 @@ export function createRunner(log: CommandLog, outer: Readonly<Record<string, str
       }
       const result = await child;
       if (result.exitCode === undefined) throw notStarted(program, line, result);
+      if (result.exitCode === 127 && UNKNOWN.test(result.stderr)) throw notInstalled(program);
       const allowed = options.allow ?? [0];
       const outcome: RunResult = {
         exitCode: result.exitCode,
@@ -171,13 +184,7 @@ function notStarted(
     originalMessage?: string | undefined;
   },
 ): Failure {
-  if (result.code === 'ENOENT') {
-    const from = PACKAGES[program];
-    return new Failure('missing-program', `the program "${program}" is not installed`, {
-      hint:
-        from === undefined ? `Install ${program}.` : `Install it, for example with: apt-get install ${from}`,
-    });
-  }
+  if (result.code === 'ENOENT') return notInstalled(program);
   if (result.timedOut)
     return new Failure('failed', `${program} did not finish in time`, { hint: `It was: ${line}` });
   if (result.signal !== undefined) {
@@ -187,6 +194,14 @@ function notStarted(
     'failed',
     `${program} could not be started: ${result.originalMessage ?? 'unknown reason'}`,
   );
+}
+
+function notInstalled(program: string): Failure {
+  const from = PACKAGES[program];
+  return new Failure('missing-program', `the program "${program}" is not installed`, {
+    hint:
+      from === undefined ? `Install ${program}.` : `Install it, for example with: apt-get install ${from}`,
+  });
 }
 
 function lastLines(text: string, count: number): string {
