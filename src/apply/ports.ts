@@ -26,6 +26,7 @@ import { claimPair } from './pairs.ts';
 import { rememberFailedUnits } from './preflight.ts';
 
 const RUNTIME_UNITS = '/run/systemd/system';
+const IN_USE = 'Address already in use';
 
 /**
  * Before the guest stops: new connections to its held ports wait from here on, and those that are there get time to
@@ -115,11 +116,18 @@ async function openSockets(effects: Effects, guest: GuestName): Promise<void> {
   } catch (error) {
     const [failed] = await effects.systemd.failedUnits(fronts);
     if (failed === undefined) throw error;
-    const said = await effects.systemd.lastLines(failed);
+    const why = await whyNotOpened(effects, failed);
     await effects.systemd.resetFailed([failed]);
-    const why = /Failed to create listening socket.*: (.*)/.exec(said)?.[1] ?? said;
     throw notOpened(guest, hostPort(failed), why, error);
   }
+}
+
+/** The journal does not always have the reason: a process that ends at once may be gone before journald asks for its unit. */
+async function whyNotOpened(effects: Effects, front: string): Promise<string> {
+  const text = (await readOptional(join(RUNTIME_UNITS, front))) ?? '';
+  for (const [, address] of text.matchAll(/^ListenStream=(?:\[?(.+?)\]?:)?[0-9]+$/gm))
+    if (!(await isPortFree(address, hostPort(front)))) return IN_USE;
+  return effects.systemd.lastLines(front);
 }
 
 /** Asks before the guest is touched whether the ports that it will hold in addition can be had. */
@@ -131,7 +139,7 @@ async function requireFree(
   const open = new Set(fronts.map(hostPort));
   for (const { address, host } of listens) {
     if (open.has(host) || (await isPortFree(address, host))) continue;
-    throw notOpened(guest, host, 'Address already in use');
+    throw notOpened(guest, host, IN_USE);
   }
 }
 

@@ -27,7 +27,6 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
     await installGreeter(lab, 'mail', 25);
   });
   afterAll(async () => {
-    console.log((await lab.journal(['-t', 'systemd-socket-proxyd', '-o', 'short-precise'])).slice(0, 6000));
     await lab.dispose();
   });
 
