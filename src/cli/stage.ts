@@ -4,7 +4,6 @@ import { planUpgrade } from '../plan/operations.ts';
 import { pendingGeneration } from '../plan/state.ts';
 import { applyAndTell } from './change.ts';
 import { declareSeveral, jobsOf, namesOf } from './several.ts';
-import { DEFAULT_JOBS } from './upgrade.ts';
 import type { Verb } from './verb.ts';
 
 export const stage: Verb = {
@@ -14,7 +13,7 @@ export const stage: Verb = {
   kind: 'changing',
   writesState: true,
   examples: ['guestree stage mail', 'guestree stage --all --jobs 2'],
-  declare: (command) => void declareSeveral(command, DEFAULT_JOBS),
+  declare: (command) => void declareSeveral(command, 2),
   async run(app, args) {
     const changed = new Set<string>();
     await app.each(

@@ -13,9 +13,6 @@ import { declareSeveral, jobsOf, namesOf } from './several.ts';
 import { declareSwitch, readSwitch } from './switchoptions.ts';
 import type { Verb } from './verb.ts';
 
-/** How many guests are built at the same time (docs/unattended.md has the measurement). */
-export const DEFAULT_JOBS = 2;
-
 export const upgrade: Verb = {
   name: 'upgrade',
   args: '[name...]',
@@ -24,7 +21,8 @@ export const upgrade: Verb = {
   writesState: true,
   examples: ['guestree upgrade mail', 'guestree upgrade --all --no-switch', 'guestree upgrade mail --check'],
   declare: (command) =>
-    void declareSwitch(declareSeveral(command, DEFAULT_JOBS))
+    // One at a time is unavailable for the shortest time (docs/unattended.md has the measurement).
+    void declareSwitch(declareSeveral(command, 1))
       .option('--check', 'only look: exit code 0 if there is something to upgrade, 77 if not')
       .option('--json', 'with --check: print JSON')
       .option('--retry', 'take a tree again that failed its preflight or its health checks')
