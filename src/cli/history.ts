@@ -1,4 +1,8 @@
+import type { App } from '../app/app.ts';
 import { renderTable } from '../app/output.ts';
+import type { PackageChange } from '../apply/layering.ts';
+import { comparePackages } from '../engines/comparison.ts';
+import { treeRef } from '../model/paths.ts';
 import { parseGuestName } from '../model/names.ts';
 import type { Overrides } from '../model/overrides.ts';
 import type { Quarantine } from '../model/quarantine.ts';
@@ -7,10 +11,9 @@ import {
   pendingGeneration,
   previousGeneration,
   switchesOf,
-  type Examined,
   type GuestState,
-  type SwitchEvent,
 } from '../plan/state.ts';
+import { renderLong } from './historylong.ts';
 import type { Verb } from './verb.ts';
 
 export const history: Verb = {
@@ -23,7 +26,11 @@ export const history: Verb = {
     void command.option('--long', 'tell of each switch: preflight, health, downtime, and why it ended'),
   async run(app, args) {
     const state = await app.observe(parseGuestName(args.required(0)));
-    const generations = describeGenerations(state);
+    const changes = args.flag('long') ? await packageChanges(app, state) : undefined;
+    const generations = describeGenerations(state).map((each) => ({
+      ...each,
+      changes: changes?.get(each.generation),
+    }));
     app.print({ guest: state.name, generations }, () =>
       args.flag('long')
         ? generations.map(renderLong).join('\n')
@@ -44,7 +51,7 @@ export const history: Verb = {
   },
 };
 
-interface GenerationLine {
+export interface GenerationLine {
   generation: number;
   createdAt: string;
   createdBy: string;
@@ -53,6 +60,8 @@ interface GenerationLine {
   requested: string[];
   overrides: Overrides;
   flags: string[];
+  /** Packages that differ from the generation that was made before it; only with --long. */
+  changes?: PackageChange[] | undefined;
   /** Why its tree is in quarantine. */
   failed: Quarantine | undefined;
   /** Switches to it, also those that failed. */
@@ -91,43 +100,15 @@ function describeGenerations(state: GuestState): GenerationLine[] {
     .reverse();
 }
 
-function renderLong(line: GenerationLine): string {
-  const flags = line.flags.length === 0 ? '' : ` (${line.flags.join(', ')})`;
-  const happened = [
-    ...line.switches.map((event) => ({ time: event.time, text: renderEvent(event) })),
-    ...line.ended.map(({ time, by, to }) => ({ time, text: `ended by ${by}, which made ${to} current` })),
-  ].sort((a, b) => (a.time < b.time ? -1 : 1));
-  return [
-    `generation ${line.generation}${flags}\n`,
-    `  Made:     ${minute(line.createdAt)} by ${line.createdBy}\n`,
-    `  Tree:     ${line.tree.slice(0, 12)} on base ${line.base.slice(0, 12)}\n`,
-    `  Packages: ${line.requested.join(' ') || '-'}\n`,
-    ...happened.map(({ time, text }) => `  ${minute(time)}  ${text}\n`),
-  ].join('');
-}
-
-function renderEvent(event: SwitchEvent): string {
-  const parts = [
-    event.failed === undefined
-      ? `current by ${event.reason}`
-      : `${event.failed} failed in ${event.reason}: ${event.why ?? ''}`,
-    ...examined('preflight', event.preflight),
-    ...(event.unproven === undefined ? [] : [`no preflight: ${event.unproven}`]),
-    ...examined('health', event.health),
-    ...(event.downtimeMs === undefined ? [] : [`unavailable for ${(event.downtimeMs / 1000).toFixed(2)} s`]),
-  ];
-  return parts.join('; ');
-}
-
-function examined(what: string, result: Examined | undefined): string[] {
-  if (result === undefined) return [];
-  const bad = result.checks.filter((check) => !check.passed).map(({ name }) => name);
-  const checks = `${result.checks.length} check${result.checks.length === 1 ? '' : 's'}`;
-  const failing = bad.length === 0 ? '' : `, failing: ${bad.join(', ')}`;
-  const verdict = result.passed ? 'passed' : 'failed';
-  return [`${what} ${verdict} (${checks}${failing}, ${(result.milliseconds / 1000).toFixed(1)} s)`];
-}
-
-function minute(time: string): string {
-  return time.slice(0, 16).replace('T', ' ');
+/** What each generation brought; the first one that is left has nothing to be compared with. */
+async function packageChanges(app: App, state: GuestState): Promise<Map<number, PackageChange[]>> {
+  const { layering, pool } = app.effects;
+  const found = new Map<number, PackageChange[]>();
+  let before: ReadonlyMap<string, string> | undefined;
+  for (const { number } of state.generations) {
+    const packages = await layering.packages(await pool.require(treeRef(state.name, number)));
+    if (before !== undefined) found.set(number, comparePackages(before, packages));
+    before = packages;
+  }
+  return found;
 }

@@ -215,9 +215,10 @@ test('a service that dies after 20 s passes the preflight and is rolled back whi
   await expectNotRetried();
   const text = await succeed('status', 'mail');
   expect(text).toMatch(/FAILED: +generation \d+ in health/);
-  expect(await succeed('history', 'mail', '--long')).toMatch(
-    /health failed in upgrade: the check "smtp" failed/,
-  );
+  const history = await succeed('history', 'mail', '--long');
+  expect(history).toMatch(/health failed in upgrade: the check "smtp" failed/);
+  expect(history).toMatch(/preflight passed \(1 check, /);
+  expect(history).toMatch(/^ +~ postfix \S+ → \S+\+lab\d/m);
 });
 
 test('what failed is shown until it was seen, is tried again on demand, and a good update goes through', async () => {
