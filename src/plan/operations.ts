@@ -76,12 +76,17 @@ export function planInstall(
   });
 }
 
-export function planUninstall(state: GuestState, packages: PackageName[], wish: ChangeWish): Plan {
+export function planUninstall(
+  state: GuestState,
+  packages: PackageName[],
+  wish: ChangeWish,
+): Plan | 'unchanged' {
   const base = newest(state);
   const names = new Set(packages.map(barePackageName));
-  const asked = new Set(base.requested.map(barePackageName));
-  const unknown = [...names].filter((each) => !asked.has(each));
+  const unknown = without(names, base.requested);
   if (unknown.length > 0) {
+    // Taken out already, by a generation that waits: of an earlier try that was cut off before the switch, for example.
+    if (without(names, currentGeneration(state).requested).length === 0) return takeUpPending(state, wish);
     throw new Failure('not-found', `not layered: ${unknown.join(', ')}`, {
       guest: state.name,
       hint:
@@ -98,6 +103,12 @@ export function planUninstall(state: GuestState, packages: PackageName[], wish: 
     upgrade: true,
     wish,
   });
+}
+
+/** Names that nobody asked for. */
+function without(names: ReadonlySet<string>, requested: readonly PackageName[]): string[] {
+  const asked = new Set<string>(requested.map(barePackageName));
+  return [...names].filter((each) => !asked.has(each));
 }
 
 /**

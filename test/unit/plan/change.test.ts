@@ -143,6 +143,15 @@ describe('uninstall', () => {
   });
 });
 
+test('uninstall of what a waiting generation has taken out already takes that one up', () => {
+  const state = guest({
+    generations: [generation(1, ['vim']), generation(2)],
+    events: [event(1)],
+  });
+  expect(actions(planUninstall(state, packages('vim'), { doSwitch: true }))).toEqual(SWITCH.slice(1));
+  expect(planUninstall(state, packages('vim'), { doSwitch: false })).toBe('unchanged');
+});
+
 describe('upgrade', () => {
   test('refreshes the base, layers every request on it and must differ from what is there', () => {
     const plan = planUpgrade(layered('vim', 'postfix'), { doSwitch: true });
