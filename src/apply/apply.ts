@@ -5,7 +5,7 @@ import { describe, type Action, type Plan, type Step } from '../plan/step.ts';
 import { breakableBy } from '../system/run.ts';
 import { placesOf, type Effects } from './effects.ts';
 import { executorOf, isAction, type Run } from './executors.ts';
-import { judgeFailure, tellFailure } from './failedswitch.ts';
+import { blameFullDisk, judgeFailure, tellFailure } from './failedswitch.ts';
 import { Journal, type Interrupted } from './journal.ts';
 
 export interface Outcome {
@@ -86,9 +86,10 @@ async function perform(step: Step, effects: Effects, run: Run): Promise<'unchang
 }
 
 /** What is thrown when a step failed; before that, what was done is undone. */
-async function failed(operation: Operation, index: number, error: unknown): Promise<unknown> {
+async function failed(operation: Operation, index: number, thrown: unknown): Promise<unknown> {
   const { plan, effects, run } = operation;
   const step = plan.steps[index];
+  const error = await blameFullDisk(thrown, effects.paths.state);
   if (step === undefined) return error;
   if (isForwardOnly(plan)) return keptForRecovery(error, plan);
   effects.progress.detail(`failed; undoing: ${describe(step)}`);

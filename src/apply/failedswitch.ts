@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
 import type { GuestName } from '../model/names.ts';
 import type { Quarantine } from '../model/quarantine.ts';
@@ -16,6 +17,24 @@ export interface FailedSwitch {
   reason: string;
   phase: Quarantine['phase'];
   why: string;
+}
+
+/** What a guest needs to boot; below that nothing is said about a generation that does not. Bytes. */
+const ROOM = 4 * 1024 * 1024;
+
+/**
+ * A guest cannot run well on a disk that is full: then that is the reason, and not the new generation.
+ * @param directory on the file system that the guest's /var is on
+ */
+export async function blameFullDisk(error: unknown, directory: string): Promise<unknown> {
+  if (!(error instanceof Failure) || !['unhealthy', 'start-failed'].includes(error.reason)) return error;
+  const { bfree, bsize } = await statfs(directory);
+  if (bfree * bsize >= ROOM) return error;
+  return new Failure('storage', `no space left on the device that holds ${directory}: ${error.message}`, {
+    cause: error,
+    hint: 'Make space (guestree cleanup, df -h), then run the same command again.',
+    ...(error.guest === undefined ? {} : { guest: error.guest }),
+  });
 }
 
 /**
