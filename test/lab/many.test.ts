@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { inotifyInstances } from '../../src/system/limits.ts';
 import { startLab, type Lab, type Output } from './lab.ts';
 
@@ -10,6 +10,9 @@ const STATE = '/sysroot/ostree/guestree';
 const POOL = `${STATE}/pool`;
 const REPO = '/var/tmp/base-repo';
 const FROM = ['--from', 'ostree:small', '--repo', REPO];
+// Much at once on a machine that does other things too.
+vi.setConfig({ testTimeout: 600_000 });
+
 let lab: Lab;
 
 beforeAll(async () => {
@@ -32,7 +35,7 @@ const SMALL = `
   ostree init --repo=${REPO} --mode=bare`;
 
 const sh = (script: string, ...args: string[]): Promise<Output> =>
-  lab.run(['sh', '-euc', script, 'sh', ...args], { timeout: 280_000, check: false });
+  lab.run(['sh', '-euc', script, 'sh', ...args], { timeout: 580_000, check: false });
 
 async function succeed(script: string, ...args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await sh(script, ...args);
@@ -115,7 +118,7 @@ test('that are started at once by systemd all come up, each about as fast as one
 
 test('that are upgraded together are all on the new generation, and none is lost', async () => {
   await commit('2');
-  const out = await succeed('guestree upgrade --all --jobs 4 2>/var/tmp/upgrade');
+  const out = await succeed('guestree upgrade --all --jobs 4 --no-preflight 2>/var/tmp/upgrade');
   expect(
     out.split('\n').filter((line) => /^g\d+: now on generation 2, unavailable for/.test(line)),
   ).toHaveLength(COUNT);
