@@ -158,8 +158,11 @@ async function removeUnrecorded(effects: Effects, guest: GuestName): Promise<voi
   const recorded = new Set(records.map((each) => each.deployment));
   while (await sysroot.hasOthers(guest, recorded)) {
     const [first] = (await sysroot.deployments()).filter((each) => !recorded.has(deploymentId(each)));
-    // What ostree does not list is deleted by it at the next deploy or cleanup.
-    if (first === undefined) return;
+    // The directory of a deploy that was cut off before it was listed: only a cleanup knows that it is nobody's.
+    if (first === undefined) {
+      await sysroot.cleanup();
+      return;
+    }
     if (first.pinned) await sysroot.unpin(first.index);
     await sysroot.undeploy(first.index);
   }
