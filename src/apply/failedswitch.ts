@@ -28,8 +28,9 @@ const ROOM = 4 * 1024 * 1024;
  */
 export async function blameFullDisk(error: unknown, directory: string): Promise<unknown> {
   if (!(error instanceof Failure) || !['unhealthy', 'start-failed'].includes(error.reason)) return error;
-  const { bfree, bsize } = await statfs(directory);
-  if (bfree * bsize >= ROOM) return error;
+  // What is left for everybody: the guest's root user is not the host's, and may not use what ext4 keeps for that one.
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize >= ROOM) return error;
   return new Failure('storage', `no space left on the device that holds ${directory}: ${error.message}`, {
     cause: error,
     hint: 'Make space (guestree cleanup, df -h), then run the same command again.',

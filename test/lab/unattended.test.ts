@@ -184,7 +184,7 @@ test('a switch that failed leaves the old generation running, and is not tried a
   expect(await version()).toBe('3.0');
   await lab.run(['rm', dropIn]);
   await lab.run(['systemctl', 'daemon-reload']);
-  await succeed(lab, ['restart', 'mail']);
+  await succeed(lab, ['upgrade', 'mail', '--retry']);
   expect(await version()).toBe('4.0');
 });
 
