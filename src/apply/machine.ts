@@ -77,7 +77,11 @@ export const start: Executor<StepArguments['start']> = {
     await bringUp(effects, guest, run, switching.healthTimeout);
     return undefined;
   },
-  undo: ({ guest }, effects, run) => takeDown(effects, guest, run),
+  async undo({ guest }, effects, run) {
+    // Perhaps by another process than the one that held the ports: clients wait for the old generation, too.
+    if (!run.rebooted && (await effects.systemd.isActive(guest))) run.holds = true;
+    await takeDown(effects, guest, run);
+  },
 };
 
 async function bringUp(effects: Effects, guest: GuestName, run: Run, timeoutSeconds?: number): Promise<void> {
@@ -89,8 +93,8 @@ async function bringUp(effects: Effects, guest: GuestName, run: Run, timeoutSeco
 
 async function takeDown(effects: Effects, guest: GuestName, run: Run): Promise<void> {
   if (run.rebooted) return;
-  if (run.holds === true) await holdAgain(effects, guest);
-  else if (await leadsBeside(guest)) await keepOpen(guest);
+  if (await leadsBeside(guest)) await keepOpen(guest);
+  else if (run.holds === true) await holdAgain(effects, guest);
   await effects.systemd.stop(guest);
   if (!(await isHeld(guest))) await closePorts(effects, guest);
 }

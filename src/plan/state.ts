@@ -87,9 +87,9 @@ export function previousGeneration(state: GuestState): number | undefined {
  * leaves it.
  */
 export function pendingGeneration(state: GuestState): number | undefined {
-  const used = activated(state);
-  const fit = (number: number): boolean => !used.has(number) && failureOf(state, number) === undefined;
-  return state.generations.findLast((each) => each.number > state.current && fit(each.number))?.number;
+  const newest = state.generations.at(-1)?.number;
+  if (newest === undefined || newest <= state.current || activated(state).has(newest)) return undefined;
+  return failureOf(state, newest) === undefined ? newest : undefined;
 }
 
 /** Why the tree of a generation is in quarantine; undefined if it is not. */

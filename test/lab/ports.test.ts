@@ -123,7 +123,8 @@ describe.each(['trixie', 'bookworm'])('on a %s host', (suite) => {
 
   test('a switch whose new generation does not start gives clients the old one, with its ports', async () => {
     await define('Listen=tcp:2527:25');
-    await happily('install', 'mail', 'marker', '--no-switch');
+    // The generation that could not have its port waits, with the package.
+    await happily('uninstall', 'mail', 'marker', '--no-switch');
     const directories = (await lab.run(['ls', '-v', `${STATE}/guests/mail/generations`])).stdout
       .trim()
       .split('\n');
