@@ -21,6 +21,19 @@ export default defineConfig({
               },
             },
           ]),
+      // What takes a machine for a long time; run by `npm run test:long` only.
+      ...(process.env['LONG_TESTS'] === undefined
+        ? []
+        : [
+            {
+              test: {
+                name: 'long',
+                include: ['test/long/**/*.test.ts', 'test/lab/ports.test.ts'],
+                testTimeout: minutes(15),
+                hookTimeout: minutes(8),
+              },
+            },
+          ]),
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: minutes(1) } },
       { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: minutes(1) } },
       {

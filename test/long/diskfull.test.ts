@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startLab, type Lab } from '../lab/lab.ts';
-import { countSteps, guestree, markerBase, serveMarker, succeed } from './boundaries.ts';
-import { bringScripts, fillUp, makeSpace, stopBefore, type Ended } from './full/stopped.ts';
+import { countSteps, guestree, markerBase, serveMarker, succeed } from '../crash/boundaries.ts';
+import { bringScripts, fillUp, makeSpace, stopBefore, type Ended } from '../crash/full/stopped.ts';
 import {
   bringScripts as bringFacts,
   currentOf,
   generationOf,
   readFacts,
   type GuestFacts,
-} from './random/facts.ts';
-import { findUnsound } from './random/judge.ts';
+} from '../crash/random/facts.ts';
+import { findUnsound } from '../crash/random/judge.ts';
 
 /** A host whose /var, with the state directory in it, is a small file system of its own. */
 const STATE = '/var/lib/guestree';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { inotifyInstances } from '../../src/system/limits.ts';
-import { startLab, type Lab, type Output } from './lab.ts';
+import { startLab, type Lab, type Output } from '../lab/lab.ts';
 
 /** Fifty guests on one host: made, started and upgraded at the same time. */
 const COUNT = 50;
