@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { MESSAGE_IDS } from '../../src/apply/messages.ts';
 import {
   addRepository,
@@ -11,6 +11,9 @@ import {
 import { startLab, type Lab, type Output } from './lab.ts';
 
 /** Updates that would take the mail service down. None does: each is stopped at the preflight, or rolled back. */
+// Most of it is waiting: for a guest that never gets ready, and for a service that dies late.
+vi.setConfig({ testTimeout: 600_000 });
+
 let lab: Lab;
 let address: string;
 let good: string;
@@ -226,6 +229,7 @@ test('what failed is shown until it was seen, is tried again on demand, and a go
   expect(await succeed('status', 'mail')).not.toContain('FAILED');
   const retried = await guestree('upgrade', 'mail', '--retry', '--no-preflight');
   expect(retried.exitCode, retried.stderr).toBe(10);
+  await lab.run(['sed', '-i', 's/^SettleSec=.*/SettleSec=1s/', '/etc/guestree/mail.guest']);
   suffix++;
   const newer = await publishNewer(lab, 'postfix', `+lab${suffix}`);
   expect(await succeed('upgrade', 'mail')).toMatch(/now on generation \d+, unavailable for/);
