@@ -179,7 +179,10 @@ describe.each(SUITES)('on a %s host', (suite) => {
         await happily('recover');
       }
     });
-    expectAllServed(seen);
+    // What recovery stops in the middle of a switch may break connections; none is refused.
+    console.log(`${suite}, killed at ${points} points: ${JSON.stringify(seen)}`);
+    expect(seen.refused).toBe(0);
+    expectAllServed(await visitDuring(lab, targets, () => happily('recover')));
     expect((await lab.run(['ls', '/run/guestree/ports/mail'])).stdout).not.toMatch(/^held$/m);
   });
 
