@@ -28,7 +28,11 @@ export default defineConfig({
             {
               test: {
                 name: 'long',
-                include: ['test/long/**/*.test.ts', 'test/lab/ports.test.ts'],
+                include: [
+                  'test/long/**/*.test.ts',
+                  'test/lab/ports.test.ts',
+                  'test/integration/sources.test.ts',
+                ],
                 testTimeout: minutes(15),
                 hookTimeout: minutes(8),
               },
